@@ -1,0 +1,32 @@
+"""Settings: what a configuration may choose, as plain values; read from files and the environment in `config.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a configuration may choose.
+
+    Attributes
+    ----------
+    memory_limit
+        Bytes, as text (`"2GB"`), that a query of the offline store may use before it spills to disk.
+    threads
+        Threads of the offline store's engines; 0 takes one per core.
+    require_pins
+        Refuse references without a version in training and serving.
+    row_group_rows
+        Rows of one Parquet row group.
+    keep_generations
+        Online generations kept for each feature version.
+    """
+
+    memory_limit: str = "2GB"
+    threads: int = 0
+    require_pins: bool = False
+    row_group_rows: int = 131_072
+    keep_generations: int = 2

@@ -1,0 +1,148 @@
+"""Snapshots: which rows. The immutable state of one feature version's table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from featurestore.model.definition import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+__all__ = ["DataFile", "Run", "Snapshot", "SourceRead", "snapshot_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """What a run read of one source: the source's own data version, e.g. `iceberg:8123` or `files:9f2c...`."""
+
+    source: str
+    data_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a run, sorted by key, event time, created time.
+
+    Attributes
+    ----------
+    path
+        Relative to the store's root, with `/`.
+    sha256, bytes, rows
+        Digest and size of the file, and its rows.
+    first, last
+        Least and greatest event time in it, microseconds since 1970 UTC; None for a dimension or no rows.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one materialization wrote: one sorted run.
+
+    Attributes
+    ----------
+    start, end
+        The window `[start, end)` of output event time it holds, microseconds; None is open.
+    sources
+        The data versions it read.
+    files
+        Its files, in order. The runs of a snapshot do not overlap in event time.
+    dropped
+        Rows that no request can reach and so were not kept: reason to count (`null key`, `null event time`).
+    """
+
+    start: int | None
+    end: int | None
+    sources: tuple[SourceRead, ...]
+    files: tuple[DataFile, ...]
+    dropped: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows in all its files."""
+        return sum(file.rows for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Run:
+        """Read the JSON form."""
+        return cls(
+            value["start"],
+            value["end"],
+            tuple(SourceRead(**item) for item in value["sources"]),
+            tuple(DataFile(**item) for item in value["files"]),
+            tuple((reason, count) for reason, count in value["dropped"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of one feature version's table after a materialization.
+
+    Attributes
+    ----------
+    id
+        32 hex digits, derived from the version, the runs' windows, files and source data versions.
+    view, version
+        Whose rows.
+    runs
+        In order of writing.
+    created_at
+        When this state was first reached.
+    iceberg_snapshot_id
+        The Iceberg snapshot that shows the same files; text, since it exceeds 2^53.
+    """
+
+    id: str
+    view: str
+    version: int
+    runs: tuple[Run, ...]
+    created_at: datetime
+    iceberg_snapshot_id: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """`view@vN`."""
+        return f"{self.view}@v{self.version}"
+
+    @property
+    def rows(self) -> int:
+        """Rows in all runs."""
+        return sum(run.rows for run in self.runs)
+
+    @property
+    def files(self) -> tuple[DataFile, ...]:
+        """All files, in order of the runs."""
+        return tuple(file for run in self.runs for file in run.files)
+
+    @property
+    def last(self) -> int | None:
+        """Greatest event time, microseconds since 1970 UTC; None for a dimension or no rows."""
+        return max((file.last for file in self.files if file.last is not None), default=None)
+
+    @property
+    def sources(self) -> tuple[SourceRead, ...]:
+        """Every data version that any run read, once, in order."""
+        return tuple(dict.fromkeys(read for run in self.runs for read in run.sources))
+
+
+def snapshot_id(fingerprint: str, runs: Sequence[Run]) -> str:
+    """Return the id of the state that `runs` make of the version with `fingerprint`."""
+    return digest(
+        [
+            fingerprint,
+            [[run.start, run.end, run.to_json()["sources"], [f.sha256 for f in run.files]] for run in runs],
+        ]
+    )[:32]

@@ -1,0 +1,153 @@
+"""Feature views: a named computation from sources to features of an entity, as the user writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+from featurestore.errors import DefinitionError
+from featurestore.model.entity import Entity
+from featurestore.model.names import check_name, fold
+from featurestore.model.source import Source
+from featurestore.model.times import parse_duration
+from featurestore.model.types import FeatureType
+
+__all__ = ["Feature", "FeatureView"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column of a feature view.
+
+    Parameters
+    ----------
+    name
+        Name of the output column.
+    type
+        Declared type; None takes the type that the computation gives.
+    description
+        For people; no part of the identity.
+    default
+        What a caller gets when no row is found or the newest one has expired; never in place of a null.
+    """
+
+    name: str
+    type: FeatureType | None = None
+    description: str = field(default="", kw_only=True)
+    default: Any = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "feature")
+        if self.type is not None and not isinstance(self.type, FeatureType):
+            message = (
+                f"feature {self.name!r} has type {self.type!r}, which is none of ours: write fs.Float64 or another."
+            )
+            raise DefinitionError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureView:
+    """A named computation: sources to features of an entity, over time.
+
+    Parameters
+    ----------
+    name
+        Name of the view.
+    entity
+        What its rows are about; the output holds a column for each of its keys.
+    source, sources
+        One source or several, read in the SQL or the function by their names.
+    sql
+        A DuckDB query over the sources. With neither `sql` nor `transform` the view is the source's columns.
+    transform
+        A self-contained function from `{source name: polars.LazyFrame}` to a `polars.LazyFrame`. Its text is stored
+        and run from the store, so it may use modules and plain constants of its own file, nothing else from outside.
+    event_time
+        Output column that says from when a row holds. None makes a dimension: valid always, replaced whole.
+    created_time
+        Output column that says when a row became known; of rows with one event time the latest created wins.
+    ttl
+        A row older than this at the time asked for has expired (inclusive: exactly `ttl` old still counts).
+    lookback
+        How far before a window its computation reads its sources. None reads them wholly.
+    features
+        The features; None takes every output column that is no key and no time.
+    owner, description, tags
+        For people; no part of the identity.
+    """
+
+    name: str
+    entity: Entity = field(kw_only=True)
+    source: Source | None = field(default=None, kw_only=True)
+    sources: Sequence[Source] = field(default=(), kw_only=True)
+    sql: str | None = field(default=None, kw_only=True)
+    transform: Callable[[dict[str, Any]], Any] | None = field(default=None, kw_only=True)
+    event_time: str | None = field(default=None, kw_only=True)
+    created_time: str | None = field(default=None, kw_only=True)
+    ttl: timedelta | None = field(default=None, kw_only=True)
+    lookback: timedelta | None = field(default=None, kw_only=True)
+    features: Sequence[Feature] | None = field(default=None, kw_only=True)
+    owner: str = field(default="", kw_only=True)
+    description: str = field(default="", kw_only=True)
+    tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "feature view")
+        if not isinstance(self.entity, Entity):
+            self._fail(f"has the entity {self.entity!r}", "write entity=fs.Entity(...)")
+        if self.source is not None and self.sources:
+            self._fail("has both source= and sources=", "give one of them")
+        sources = tuple(self.sources) if self.source is None else (self.source,)
+        if not sources or not all(isinstance(item, Source) for item in sources):
+            self._fail("has no source", "write source=fs.ParquetSource(...) or sources=[...]")
+        self._check_unique([item.name for item in sources], "sources")
+        if self.sql is not None and self.transform is not None:
+            self._fail("has both sql= and transform=", "give one of them")
+        if self.sql is None and self.transform is None and len(sources) > 1:
+            self._fail("reads several sources without sql= or transform=", "say how they become one table")
+        if self.features is not None:
+            object.__setattr__(self, "features", tuple(self.features))
+            if not self.features:
+                self._fail("has an empty list of features", "name at least one, or leave features= away to take all")
+            self._check_unique([feature.name for feature in self.features], "features")
+        self._check_times()
+        object.__setattr__(self, "sources", sources)
+        object.__setattr__(self, "source", None)
+        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+
+    def _check_times(self) -> None:
+        for attribute in ("ttl", "lookback"):
+            value = getattr(self, attribute)
+            if value is None:
+                continue
+            if self.event_time is None:
+                self._fail(
+                    f"has {attribute}= but no event_time=",
+                    "a dimension is valid always; name its event time column",
+                )
+            value = parse_duration(value)
+            if value < timedelta(0):
+                self._fail(f"has the negative {attribute} {value}", "give a duration of zero or more")
+            object.__setattr__(self, attribute, value)
+        reserved = [
+            *self.entity.keys,
+            *(name for name in (self.event_time, self.created_time) if name is not None),
+        ]
+        self._check_unique(reserved, "key and time columns")
+        for feature in self.features or ():
+            if fold(feature.name) in {fold(name) for name in reserved}:
+                self._fail(
+                    f"lists {feature.name!r} as a feature",
+                    "it is a key or a time column already; leave it away",
+                )
+
+    def _check_unique(self, names: Sequence[str], what: str) -> None:
+        if len({fold(name) for name in names}) < len(names):
+            self._fail(f"has two {what} of one name (case does not count): {', '.join(names)}", "rename one")
+
+    def _fail(self, what: str, cure: str) -> None:
+        message = f"feature view {self.name!r} {what}: {cure}."
+        raise DefinitionError(message)

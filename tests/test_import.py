@@ -1,0 +1,79 @@
+"""`import featurestore` is cheap: it loads no heavy library and costs little over a bare interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+HEAVY = (
+    "alembic",
+    "click",
+    "duckdb",
+    "google.protobuf",
+    "grpc",
+    "lmdb",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "pydantic",
+    "pydantic_settings",
+    "pyiceberg",
+    "rich",
+    "sqlalchemy",
+    "sqlglot",
+)
+BUDGET_SECONDS = 0.100
+RUNS = 7
+
+
+def bare_environment() -> dict[str, str]:
+    """Return this environment without coverage's hook, which costs time and imports modules of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "COV_"))}
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def seconds(code: str) -> float:
+    started = time.perf_counter()
+    result = run(code)
+    elapsed = time.perf_counter() - started
+    assert result.returncode == 0, result.stderr
+    return elapsed
+
+
+def test_import_loads_no_heavy_library() -> None:
+    result = run(f"import sys, featurestore; print(*(name for name in {HEAVY!r} if name in sys.modules))")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
+
+
+def test_import_costs_less_than_the_budget_over_a_bare_interpreter() -> None:
+    bare, imported = float("inf"), float("inf")
+    for _ in range(RUNS):  # in turns, so that a busy moment of the machine meets both
+        bare = min(bare, seconds("pass"))
+        imported = min(imported, seconds("import featurestore"))
+    assert imported - bare < BUDGET_SECONDS, f"{imported:.3f} s against {bare:.3f} s"
+
+
+def test_every_public_name_resolves_and_an_unknown_one_does_not() -> None:
+    result = run(
+        "import featurestore as fs\n"
+        "assert fs.__all__\n"
+        "missing = [name for name in fs.__all__ if getattr(fs, name, None) is None]\n"
+        "assert not missing, missing\n"
+        "assert set(fs.__all__) <= set(dir(fs))\n"
+        "assert not hasattr(fs, 'no_such_name')\n"
+    )
+    assert result.returncode == 0, result.stderr
