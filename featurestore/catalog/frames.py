@@ -1,0 +1,82 @@
+"""Training frames, and the pins that fix them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from featurestore.catalog import graph, schema, versions
+from featurestore.errors import NotFoundError
+from featurestore.model.pins import PinSet
+from featurestore.model.version import CodeState
+
+if TYPE_CHECKING:
+    from featurestore.catalog.database import Transaction
+
+__all__ = ["FrameRecord", "everything", "find", "save"]
+
+_FRAMES = schema.frames
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """What is kept of a training frame: enough to build the same rows again."""
+
+    id: str
+    pins: PinSet
+    rows: int
+    actor: str
+    code: CodeState
+    created_at: datetime
+
+
+def _value(row: Row[Any]) -> FrameRecord:
+    code = CodeState(row.git_commit, row.git_dirty)
+    return FrameRecord(row.id, PinSet.from_json(row.pins), row.rows, row.actor, code, row.created_at)
+
+
+def find(connection: Connection, frame: str) -> FrameRecord:
+    """Return a frame's record by its id or the first eight or more digits of it.
+
+    Raises
+    ------
+    NotFoundError
+        If none or several fit.
+    """
+    short = len(frame) < 8  # noqa: PLR2004 - as in references
+    statement = select(_FRAMES).where(_FRAMES.c.id.startswith(frame, autoescape=True))
+    rows = [] if short else connection.execute(statement).all()
+    if len(rows) != 1:
+        what = "several training frames fit" if rows else "there is no training frame"
+        raise NotFoundError(f"{what} {frame!r}: give its id (frame.id), at least eight digits of it.")
+    return _value(rows[0])
+
+
+def everything(connection: Connection) -> list[FrameRecord]:
+    """Return every frame's record, oldest first."""
+    return [_value(row) for row in connection.execute(select(_FRAMES).order_by(_FRAMES.c.created_at))]
+
+
+def save(tx: Transaction, frame: str, pins: PinSet, rows: int, code: CodeState) -> None:
+    """Keep a frame's record; the same frame again changes nothing."""
+    if tx.connection.execute(select(_FRAMES.c.id).where(_FRAMES.c.id == frame)).scalar() is not None:
+        return
+    tx.connection.execute(
+        insert(_FRAMES).values(
+            id=frame,
+            pins=pins.to_json(),
+            rows=rows,
+            actor=tx.actor,
+            git_commit=code.commit,
+            git_dirty=code.dirty,
+            created_at=tx.now,
+        )
+    )
+    for pin in pins.pins:
+        version = versions.row_id(tx.connection, pin.view, pin.version)
+        tx.connection.execute(insert(schema.pins).values(frame_id=frame, version_id=version, snapshot_id=pin.snapshot))
+    graph.add_frame(tx, frame, pins)
+    tx.record("trained", "frame", frame, rows=rows, versions=[pin.reference for pin in pins.pins])

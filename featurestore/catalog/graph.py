@@ -1,0 +1,143 @@
+"""The graph's nodes and edges, as rows: what exists and what depends on what, on both planes.
+
+The instance plane (`edges`): source data -> snapshot -> frame -> model -> endpoint, version -> snapshot.
+The definition plane (`column_edges`): source column -> feature -> model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, insert, select
+
+from featurestore.catalog import schema
+from featurestore.model.names import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from featurestore.catalog.database import Transaction
+    from featurestore.model.pins import PinSet
+    from featurestore.model.snapshot import Snapshot
+    from featurestore.model.version import FeatureVersion
+
+__all__ = ["KINDS", "Asset", "add_deployment", "add_frame", "add_model", "add_snapshot", "add_version", "find", "links"]
+
+KINDS = ("source", "column", "data", "view", "version", "feature", "snapshot", "frame", "model", "endpoint")
+"""Kinds of nodes, from upstream to downstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A node of the graph: its kind and its text form, e.g. `feature` `airport_weather@v1:temp`."""
+
+    kind: str
+    key: str
+
+
+def _asset(tx: Transaction, kind: str, key: str) -> int:
+    table = schema.assets
+    found = select(table.c.id).where(table.c.kind == kind, table.c.folded == fold(key))
+    row = tx.connection.execute(found).scalar()
+    return int(row) if row is not None else tx.insert(table, kind=kind, key=key, folded=fold(key), created_at=tx.now)
+
+
+def _link(tx: Transaction, upstream: tuple[str, str], downstream: tuple[str, str], kind: str) -> None:
+    table = schema.column_edges if kind in {"DIRECT", "INDIRECT"} else schema.edges
+    edge = {"upstream": _asset(tx, *upstream), "downstream": _asset(tx, *downstream), "kind": kind}
+    known = select(table.c.at).where(*(table.c[name] == value for name, value in edge.items()))
+    if tx.connection.execute(known).first() is None:
+        tx.connection.execute(insert(table).values(at=tx.now, **edge))
+
+
+def add_version(tx: Transaction, version: FeatureVersion) -> None:
+    """Add a feature version: its sources, their columns, and its features."""
+    node = ("version", version.reference)
+    _link(tx, ("view", version.view), node, "has version")
+    for source in version.definition.sources:
+        _link(tx, ("source", source.name), node, "read by")
+        for column, _ in source.columns:
+            _link(tx, ("source", source.name), ("column", f"{source.name}.{column}"), "has column")
+    for feature in version.definition.features:
+        name = ("feature", f"{version.reference}:{feature.name}")
+        _link(tx, node, name, "has feature")
+        for source_name, column, kind in feature.reads:
+            _link(tx, ("column", f"{source_name}.{column}"), name, kind)
+
+
+def add_snapshot(tx: Transaction, snapshot: Snapshot) -> None:
+    """Add a snapshot and the source data that its runs read."""
+    node = ("snapshot", snapshot.id)
+    _link(tx, ("version", snapshot.reference), node, "materialized as")
+    for read in snapshot.sources:
+        data = ("data", f"{read.source}@{read.data_version}")
+        _link(tx, ("source", read.source), data, "was")
+        _link(tx, data, node, "read by")
+
+
+def add_frame(tx: Transaction, frame: str, pins: PinSet) -> None:
+    """Add a training frame and the snapshots that it is joined from."""
+    for pin in pins.pins:
+        _link(tx, ("snapshot", str(pin.snapshot)), ("frame", frame), "joined into")
+
+
+def add_model(tx: Transaction, model: str, frame: str, lock: PinSet) -> None:
+    """Add a model version, the frame it was trained on, and the features that it reads."""
+    _link(tx, ("frame", frame), ("model", model), "trained")
+    for _, reference in lock.columns:
+        feature = ("feature", f"{reference.view}@v{reference.version}:{reference.feature}")
+        _link(tx, feature, ("model", model), "DIRECT")
+
+
+def add_deployment(tx: Transaction, model: str, endpoint: str) -> None:
+    """Add that a model version is, or was once, live on an endpoint."""
+    _link(tx, ("model", model), ("endpoint", endpoint), "deployed on")
+
+
+def find(connection: Connection, key: str, kind: str | None = None) -> list[tuple[int, Asset]]:
+    """Return the nodes of that text form, of one kind or of any."""
+    table = schema.assets
+    statement = select(table.c.id, table.c.kind, table.c.key).where(table.c.folded == fold(key))
+    if kind is not None:
+        statement = statement.where(table.c.kind == kind)
+    return [(row.id, Asset(row.kind, row.key)) for row in connection.execute(statement)]
+
+
+def links(
+    connection: Connection, nodes: Iterable[int], direction: str, *, columns: bool | None = None
+) -> list[tuple[int, int, str, Asset]]:
+    """Return the edges that leave `nodes`, one step `"up"` or `"down"`.
+
+    Parameters
+    ----------
+    columns
+        True: the definition plane only; False: the instance plane only; None: both.
+
+    Returns
+    -------
+    list
+        `(node it left, node it reached, kind of edge, what it reached)`.
+    """
+    tables = [
+        table
+        for table, wanted in ((schema.edges, columns is not True), (schema.column_edges, columns is not False))
+        if wanted
+    ]
+    found: list[tuple[int, int, str, Asset]] = []
+    batch = list(nodes)
+    for start in range(0, len(batch), 500):
+        part = batch[start : start + 500]
+        for table in tables:
+            near, far = (
+                (table.c.downstream, table.c.upstream) if direction == "up" else (table.c.upstream, table.c.downstream)
+            )
+            assets = schema.assets
+            statement = (
+                select(near, far, table.c.kind, assets.c.kind.label("asset"), assets.c.key)
+                .join(assets, assets.c.id == far)
+                .where(near.in_(part))
+                .order_by(assets.c.id)
+            )
+            found += [(row[0], row[1], row[2], Asset(row[3], row[4])) for row in connection.execute(statement)]
+    return found

@@ -1,0 +1,212 @@
+"""Views and their feature versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+
+from featurestore.catalog import graph, schema
+from featurestore.errors import ConflictError, NotFoundError, nearest
+from featurestore.model.definition import Definition, Metadata
+from featurestore.model.names import fold
+from featurestore.model.version import CodeState, FeatureVersion
+
+if TYPE_CHECKING:
+    from featurestore.catalog.database import Transaction
+    from featurestore.model.reference import Reference
+
+__all__ = [
+    "current",
+    "find",
+    "insert",
+    "metadata",
+    "of_view",
+    "require_current",
+    "resolve",
+    "retire",
+    "row_id",
+    "set_current",
+    "set_metadata",
+    "view_id",
+    "view_names",
+]
+
+_VERSIONS, _VIEWS = schema.feature_versions, schema.views
+_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c)
+
+
+def _value(row: Row[Any]) -> FeatureVersion:
+    return FeatureVersion(
+        row.name,
+        row.number,
+        row.fingerprint,
+        Definition.from_json(row.definition),
+        row.author,
+        row.created_at,
+        CodeState(row.git_commit, row.git_dirty),
+        row.retired,
+        row.replacement,
+    )
+
+
+def _select(connection: Connection, *conditions: ColumnElement[bool]) -> list[FeatureVersion]:
+    statement = select(*_COLUMNS).join(_VIEWS, _VIEWS.c.id == _VERSIONS.c.view_id).where(*conditions)
+    return [_value(row) for row in connection.execute(statement.order_by(_VIEWS.c.name, _VERSIONS.c.number))]
+
+
+def view_names(connection: Connection) -> list[str]:
+    """Return the names of all views, sorted."""
+    return list(connection.execute(select(_VIEWS.c.name).order_by(_VIEWS.c.folded)).scalars())
+
+
+def view_id(connection: Connection, view: str) -> int:
+    """Return a view's row.
+
+    Raises
+    ------
+    NotFoundError
+        If no view has that name; the message names the nearest one.
+    """
+    row = connection.execute(select(_VIEWS.c.id).where(_VIEWS.c.folded == fold(view))).scalar()
+    if row is None:
+        raise NotFoundError(f"there is no feature view {view!r}.{nearest(view, view_names(connection))}")
+    return int(row)
+
+
+def of_view(connection: Connection, view: str) -> list[FeatureVersion]:
+    """Return a view's versions in order.
+
+    Raises
+    ------
+    NotFoundError
+        If no view has that name.
+    """
+    return _select(connection, _VERSIONS.c.view_id == view_id(connection, view))
+
+
+def find(connection: Connection, view: str, number: int) -> FeatureVersion:
+    """Return one version.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such view, or it has no such version.
+    """
+    versions = of_view(connection, view)
+    for version in versions:
+        if version.number == number:
+            return version
+    known = ", ".join(f"@v{version.number}" for version in versions)
+    raise NotFoundError(f"{view!r} has no version v{number}. There is: {known}.")
+
+
+def resolve(connection: Connection, reference: Reference) -> FeatureVersion | None:
+    """Return the version that a pinned reference names, or None if the reference names none.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such view, version or feature.
+    """
+    versions = of_view(connection, reference.view)
+    if not reference.pinned:
+        return None
+    if reference.version is not None:
+        return find(connection, reference.view, reference.version)
+    matches = [version for version in versions if version.fingerprint.startswith(reference.fingerprint or "")]
+    if len(matches) != 1:
+        known = ", ".join(f"v{version.number} @{version.fingerprint[:8]}" for version in versions)
+        what = "several versions" if matches else "no version"
+        raise NotFoundError(f"{reference.view}@{reference.fingerprint} fits {what} of the view. There is: {known}.")
+    return matches[0]
+
+
+def current(connection: Connection, view: str) -> FeatureVersion:
+    """Return the version applied last.
+
+    Raises
+    ------
+    NotFoundError
+        If no view has that name.
+    """
+    number = connection.execute(
+        select(_VIEWS.c.current_version).where(_VIEWS.c.id == view_id(connection, view))
+    ).scalar_one()
+    return find(connection, view, number)
+
+
+def row_id(connection: Connection, view: str, number: int) -> int:
+    """Return a version's row; it must exist."""
+    statement = select(_VERSIONS.c.id).join(_VIEWS, _VIEWS.c.id == _VERSIONS.c.view_id)
+    return int(
+        connection.execute(statement.where(_VIEWS.c.folded == fold(view), _VERSIONS.c.number == number)).scalar_one()
+    )
+
+
+def require_current(connection: Connection, view: str, number: int | None) -> None:
+    """Hold that version `number` is the one applied last (None: that there is no such view).
+
+    Raises
+    ------
+    ConflictError
+        If another process applied in between.
+    """
+    now = connection.execute(select(_VIEWS.c.current_version).where(_VIEWS.c.folded == fold(view))).scalar()
+    if now != number:
+        raise ConflictError(
+            f"{view!r} was applied by another process meanwhile (it is at v{now} now): plan and apply again."
+        )
+
+
+def insert(tx: Transaction, definition: Definition, metadata: Metadata, code: CodeState) -> FeatureVersion:
+    """Add the next version of a view (and the view, if new) with its nodes and edges, and make it current."""
+    connection, name = tx.connection, definition.view
+    existing = connection.execute(select(_VIEWS.c.id).where(_VIEWS.c.folded == fold(name))).scalar()
+    if existing is None:
+        number = 1
+        values = {"name": name, "folded": fold(name), "current_version": 1, **metadata.to_json()}
+        existing = tx.insert(_VIEWS, **values)
+    else:
+        highest = select(func.max(_VERSIONS.c.number)).where(_VERSIONS.c.view_id == existing)
+        number = connection.execute(highest).scalar_one() + 1
+        set_current(tx, name, number)
+        set_metadata(tx, name, metadata)
+    tx.insert(
+        _VERSIONS,
+        view_id=existing,
+        number=number,
+        fingerprint=definition.fingerprint,
+        definition=definition.to_json(),
+        author=tx.actor,
+        created_at=tx.now,
+        git_commit=code.commit,
+        git_dirty=code.dirty,
+    )
+    version = find(connection, name, number)
+    graph.add_version(tx, version)
+    return version
+
+
+def set_current(tx: Transaction, view: str, number: int) -> None:
+    """Make a version the one that verbs without `@vN` mean."""
+    tx.connection.execute(update(_VIEWS).where(_VIEWS.c.folded == fold(view)).values(current_version=number))
+
+
+def metadata(connection: Connection, view: str) -> Metadata:
+    """Return a view's owner, description and tags."""
+    row = connection.execute(select(_VIEWS).where(_VIEWS.c.id == view_id(connection, view))).one()
+    return Metadata(row.owner, row.description, row.tags)
+
+
+def set_metadata(tx: Transaction, view: str, value: Metadata) -> None:
+    """Replace a view's owner, description and tags."""
+    tx.connection.execute(update(_VIEWS).where(_VIEWS.c.folded == fold(view)).values(**value.to_json()))
+
+
+def retire(tx: Transaction, version: FeatureVersion, reason: str, replacement: str | None) -> None:
+    """Mark a version as not to be used any more."""
+    row = row_id(tx.connection, version.view, version.number)
+    tx.connection.execute(
+        update(_VERSIONS).where(_VERSIONS.c.id == row).values(retired=reason, replacement=replacement)
+    )
