@@ -1,0 +1,139 @@
+"""featurestore: a version-aware feature store.
+
+The public names. Each is imported from its module when it is first used, so that `import featurestore` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from featurestore.errors import (
+        CollisionError,
+        ConfigError,
+        ConflictError,
+        ContractError,
+        CorruptError,
+        DeadlineError,
+        DefinitionError,
+        FeatureStoreError,
+        LockMismatchError,
+        NotActiveError,
+        NotFoundError,
+        NotMaterializedError,
+        NotPublishedError,
+        ReadOnlyError,
+        RequestError,
+        SourceError,
+        UnavailableError,
+    )
+    from featurestore.model.entity import Entity
+    from featurestore.model.pins import PinSet
+    from featurestore.model.source import (
+        ArrowSource,
+        CsvSource,
+        DuckDBSource,
+        IcebergSource,
+        ParquetSource,
+        PushSource,
+    )
+    from featurestore.model.status import Status
+    from featurestore.model.types import (
+        Bool,
+        Bytes,
+        Date,
+        Decimal,
+        Embedding,
+        Float32,
+        Float64,
+        Int32,
+        Int64,
+        List,
+        String,
+        Timestamp,
+    )
+    from featurestore.model.view import Feature, FeatureView
+    from featurestore.serving.client import connect
+    from featurestore.serving.client_async import connect_async
+    from featurestore.store import FeatureStore, open_store
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "featurestore.errors": (
+        "CollisionError ConfigError ConflictError ContractError CorruptError DeadlineError DefinitionError "
+        "FeatureStoreError LockMismatchError NotActiveError NotFoundError NotMaterializedError NotPublishedError "
+        "ReadOnlyError RequestError SourceError UnavailableError"
+    ),
+    "featurestore.model.entity": "Entity",
+    "featurestore.model.pins": "PinSet",
+    "featurestore.model.source": "ArrowSource CsvSource DuckDBSource IcebergSource ParquetSource PushSource",
+    "featurestore.model.status": "Status",
+    "featurestore.model.types": ("Bool Bytes Date Decimal Embedding Float32 Float64 Int32 Int64 List String Timestamp"),
+    "featurestore.model.view": "Feature FeatureView",
+    "featurestore.serving.client": "connect",
+    "featurestore.serving.client_async": "connect_async",
+    "featurestore.store": "FeatureStore open_store",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "ArrowSource",
+    "Bool",
+    "Bytes",
+    "CollisionError",
+    "ConfigError",
+    "ConflictError",
+    "ContractError",
+    "CorruptError",
+    "CsvSource",
+    "Date",
+    "DeadlineError",
+    "Decimal",
+    "DefinitionError",
+    "DuckDBSource",
+    "Embedding",
+    "Entity",
+    "Feature",
+    "FeatureStore",
+    "FeatureStoreError",
+    "FeatureView",
+    "Float32",
+    "Float64",
+    "IcebergSource",
+    "Int32",
+    "Int64",
+    "List",
+    "LockMismatchError",
+    "NotActiveError",
+    "NotFoundError",
+    "NotMaterializedError",
+    "NotPublishedError",
+    "ParquetSource",
+    "PinSet",
+    "PushSource",
+    "ReadOnlyError",
+    "RequestError",
+    "SourceError",
+    "Status",
+    "String",
+    "Timestamp",
+    "UnavailableError",
+    "__version__",
+    "connect",
+    "connect_async",
+    "open_store",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name not in _HOME:
+        raise AttributeError(f"module 'featurestore' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

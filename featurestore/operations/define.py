@@ -1,0 +1,247 @@
+"""Define: a feature view, as written, becomes a definition, resolved against what its sources hold now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurestore.errors import ContractError, DefinitionError, nearest
+from featurestore.lineage.sql import analyse
+from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata, SourceDefinition, digest
+from featurestore.model.types import Float64, Int64, Timestamp
+from featurestore.offline.arrow_types import from_duckdb
+from featurestore.offline.compute import function_source
+from featurestore.offline.values import default_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from featurestore.model.source import Source
+    from featurestore.model.types import FeatureType
+    from featurestore.model.view import Feature, FeatureView
+    from featurestore.operations.context import Context
+
+__all__ = ["Defined", "define"]
+
+Schemas = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A view resolved.
+
+    Attributes
+    ----------
+    definition, metadata
+        What is computed, and what is said about it.
+    sources
+        The sources as written, with the columns they have now: `(source, {column: DuckDB type})`.
+    """
+
+    definition: Definition
+    metadata: Metadata
+    sources: tuple[tuple[Source, Mapping[str, str]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a view's computation reads its sources."""
+
+    computation: Computation
+    outputs: dict[str, FeatureType]
+    reads: dict[str, tuple[str, ...]]
+    identity: dict[str, str]
+    uses: dict[str, tuple[tuple[str, str, str], ...]]
+    exact: bool
+    window: tuple[str, str] | None
+
+
+def define(context: Context, view: FeatureView) -> Defined:
+    """Resolve a view.
+
+    Raises
+    ------
+    DefinitionError
+        If the computation cannot be read.
+    ContractError
+        If its output lacks a key, a time or a feature, or one has another type than declared.
+    SourceError
+        If a source cannot be read.
+    """
+    schemas = {source.name: context.reader.schema(source) for source in view.sources}
+    always = [*view.entity.keys, *(name for name in (view.event_time, view.created_time) if name is not None)]
+    if view.sql is not None:
+        reading = _read_sql(context, view, schemas, always)
+    elif view.transform is not None:
+        reading = _read_function(context, view, schemas)
+    else:
+        reading = _read_columns(view, schemas, always)
+    _check_frame(view, reading.outputs)
+    key_reads = {use[:2] for name in always for use in reading.uses.get(name, ())}
+    definition = Definition(
+        view=view.name,
+        entity=view.entity.name,
+        keys=tuple(view.entity.keys.items()),
+        sources=tuple(
+            SourceDefinition(
+                source.name,
+                source.kind,
+                source.location(),
+                tuple((column, schemas[source.name][column]) for column in reading.reads[source.name]),
+            )
+            for source in view.sources
+        ),
+        computation=reading.computation,
+        event_time=view.event_time,
+        created_time=view.created_time,
+        ttl=view.ttl,
+        lookback=view.lookback,
+        features=tuple(
+            _feature(view, feature, reading, key_reads) for feature in _features(view, reading.outputs, always)
+        ),
+        window_source=reading.window,
+    )
+    metadata = Metadata(view.owner, view.description, dict(view.tags))
+    return Defined(definition, metadata, tuple((source, schemas[source.name]) for source in view.sources))
+
+
+def _types(view: FeatureView, columns: list[tuple[str, str]], wanted: set[str] | None = None) -> dict[str, FeatureType]:
+    return {
+        name: from_duckdb(type_, where=f"column {name!r} of feature view {view.name!r}")
+        for name, type_ in columns
+        if wanted is None or name in wanted
+    }
+
+
+def _wanted(view: FeatureView, always: list[str]) -> set[str] | None:
+    return None if view.features is None else {*always, *(feature.name for feature in view.features)}
+
+
+def _read_sql(context: Context, view: FeatureView, schemas: Schemas, always: list[str]) -> _Reading:
+    sql = view.sql or ""
+    try:
+        analysis = analyse(sql, schemas, always=always)
+    except DefinitionError as error:
+        raise DefinitionError(f"the SQL of feature view {view.name!r}: {error}") from None
+    computation = Computation("sql", sql, f"{analysis.algorithm}:{analysis.canonical}")
+    kept = {name: dict.fromkeys(columns) for name, columns in analysis.reads.items()}
+    described = context.engine.describe(computation, schemas)
+    event_time = view.event_time
+    return _Reading(
+        computation,
+        _types(view, described, _wanted(view, always)),
+        {name: tuple(sorted(kept.get(name, ()))) for name in schemas},
+        {name: f"{analysis.algorithm}:{text}" for name, text in analysis.canonical_of.items()},
+        {name: tuple((use.source, use.column, use.kind) for use in uses) for name, uses in analysis.uses.items()},
+        exact=True,
+        window=None if event_time is None else analysis.origin.get(event_time),
+    )
+
+
+def _read_function(context: Context, view: FeatureView, schemas: Schemas) -> _Reading:
+    if view.transform is None:
+        raise AssertionError(view.name)
+    name, text, imports = function_source(view.transform)
+    computation = Computation("function", text, digest([name, text]), name, imports)
+    always = [*view.entity.keys, *(item for item in (view.event_time, view.created_time) if item is not None)]
+    outputs = _types(view, context.engine.describe(computation, schemas), _wanted(view, always))
+    every = tuple((source, column, "DIRECT") for source in sorted(schemas) for column in sorted(schemas[source]))
+    return _Reading(
+        computation,
+        outputs,
+        {name: tuple(sorted(columns)) for name, columns in schemas.items()},
+        dict.fromkeys(outputs, computation.canonical),
+        dict.fromkeys(outputs, every),
+        exact=False,
+        window=None,
+    )
+
+
+def _read_columns(view: FeatureView, schemas: Schemas, always: list[str]) -> _Reading:
+    ((source, columns),) = schemas.items()
+    wanted = _wanted(view, always)
+    kept = {name: type_ for name, type_ in columns.items() if wanted is None or name in wanted}
+    return _Reading(
+        Computation("columns", "", ""),
+        _types(view, list(kept.items())),
+        {source: tuple(sorted(kept))},
+        dict.fromkeys(kept, ""),
+        {name: ((source, name, "DIRECT"),) for name in kept},
+        exact=True,
+        window=(source, view.event_time) if view.event_time in kept else None,
+    )
+
+
+def _check_frame(view: FeatureView, outputs: Mapping[str, FeatureType]) -> None:
+    for key, type_ in view.entity.keys.items():
+        found = _output(view, key, "the join key", outputs)
+        if not _fits(found, type_):
+            raise ContractError(_mismatch(view, f"join key {key!r}", type_, found))
+    for name, what in ((view.event_time, "the event time"), (view.created_time, "the created time")):
+        if name is not None and _output(view, name, what, outputs).kind not in {"Timestamp", "Date"}:
+            raise ContractError(_mismatch(view, f"{what} {name!r}", Timestamp, outputs[name]))
+
+
+def _output(view: FeatureView, name: str, what: str, outputs: Mapping[str, FeatureType]) -> FeatureType:
+    if name not in outputs:
+        raise ContractError(f"feature view {view.name!r} gives no column {name!r}, {what}.{nearest(name, outputs)}")
+    return outputs[name]
+
+
+def _mismatch(view: FeatureView, what: str, declared: FeatureType, found: FeatureType) -> str:
+    return (
+        f"{what} of feature view {view.name!r} is declared {declared}, and its computation gives {found}: "
+        "cast it in the computation, or declare what it gives."
+    )
+
+
+def _features(view: FeatureView, outputs: Mapping[str, FeatureType], always: list[str]) -> list[Feature]:
+    from featurestore.model.view import Feature  # noqa: PLC0415 - only inferred features are made here
+
+    if view.features is not None:
+        return list(view.features)
+    reserved = {name.casefold() for name in always}
+    found = [Feature(name) for name in outputs if name.casefold() not in reserved]
+    if not found:
+        raise DefinitionError(f"feature view {view.name!r} gives keys and times and no feature: select at least one.")
+    return found
+
+
+def _feature(
+    view: FeatureView, feature: Feature, reading: _Reading, key_reads: set[tuple[str, ...]]
+) -> FeatureDefinition:
+    found = _output(view, feature.name, "a declared feature", reading.outputs)
+    type_ = feature.type or found
+    if not _fits(found, type_):
+        raise ContractError(_mismatch(view, f"feature {feature.name!r}", type_, found))
+    uses = {use[:2]: use[2] for use in reading.uses[feature.name]}
+    for pair in key_reads:
+        uses.setdefault(pair, "INDIRECT")  # type: ignore[arg-type] # pairs of (source, column)
+    return FeatureDefinition(
+        feature.name,
+        type_,
+        None if feature.default is None else default_to_json(type_, feature.default),
+        reading.identity[feature.name],
+        tuple(sorted((source, column, kind) for (source, column), kind in uses.items())),
+        reading.exact,
+        feature.description,
+    )
+
+
+def _fits(found: FeatureType, declared: FeatureType) -> bool:
+    """Return whether every value of type `found` is, unchanged, a value of type `declared`."""
+    if found == declared:
+        return True
+    if declared.kind == "Embedding":
+        return found.kind == "List" and found.item is not None and found.item.kind in {"Float32", "Float64"}
+    if declared.kind == "List":
+        if found.kind == "Embedding":
+            return declared.item is not None and declared.item.kind in {"Float32", "Float64"}
+        return found.item is not None and declared.item is not None and _fits(found.item, declared.item)
+    if declared.kind == "Decimal" and found.kind == "Decimal":
+        digits = found.parameters[0] - found.parameters[1]
+        return (
+            declared.parameters[1] >= found.parameters[1] and declared.parameters[0] - declared.parameters[1] >= digits
+        )
+    widened = {"Int32": (Int64, Float64), "Float32": (Float64,), "Date": (Timestamp,)}
+    return declared in widened.get(found.kind, ())

@@ -1,0 +1,150 @@
+"""Materialize: run a feature version's computation over a window and make the rows a new snapshot.
+
+Files are written and durable first, then the Iceberg table shows them, then one catalog transaction moves the head,
+holding that nobody moved it meanwhile. A crash before the last step leaves files that no row names, and an Iceberg
+head that the next materialization sets right.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from featurestore.catalog import snapshots
+from featurestore.errors import ConflictError, RequestError, SourceError
+from featurestore.model.snapshot import Run, Snapshot, SourceRead, snapshot_id
+from featurestore.model.times import from_micros, parse_time, to_micros
+from featurestore.offline.runs import cut_run, write_run
+from featurestore.operations.resolve import one_version
+
+if TYPE_CHECKING:
+    from featurestore.model.version import FeatureVersion
+    from featurestore.operations.context import Context
+
+__all__ = ["data_versions", "materialize", "write_window"]
+
+_ATTEMPTS = 5
+
+
+def materialize(
+    context: Context,
+    reference: object,
+    *,
+    start: datetime | date | str | None = None,
+    end: datetime | date | str | None = None,
+) -> Snapshot:
+    """Compute the rows of a feature version and make them its table's new state.
+
+    Parameters
+    ----------
+    reference
+        `view@vN`, or `view` for the version applied last.
+    start, end
+        The window `[start, end)` of output event time that is replaced; without one the whole table is.
+
+    Raises
+    ------
+    RequestError
+        If the window is empty, or the view is a dimension, which is only replaced whole.
+    ContractError
+        If a row does not fit the declared types; nothing is registered then.
+    SourceError
+        If a source cannot be read, or keeps changing while it is.
+    ConflictError
+        If other processes keep materializing the same version.
+    """
+    with context.catalog.read() as connection:
+        version = one_version(connection, reference, current=True)
+    now = datetime.now(UTC)
+    first = None if start is None else to_micros(parse_time(start, now=now, what="start"))
+    last = None if end is None else to_micros(parse_time(end, now=now, what="end"))
+    if (first is not None or last is not None) and version.definition.event_time is None:
+        raise RequestError(f"{version.reference} is a dimension, replaced whole: leave start and end away.")
+    if first is not None and last is not None and first >= last:
+        raise RequestError(f"the window [{start}, {end}) is empty: the end must be later than the start.")
+    return write_window(context, version, first, last)
+
+
+def write_window(context: Context, version: FeatureVersion, start: int | None, end: int | None) -> Snapshot:
+    """Replace `[start, end)` (microseconds; None is open) of a version's table; see `materialize`."""
+    run = _write(context, version, start, end)
+    for _ in range(_ATTEMPTS):
+        with context.catalog.read() as connection:
+            head = snapshots.head(connection, version)
+        runs = _combine(context, head, run)
+        identity = snapshot_id(version.fingerprint, runs)
+        if head is not None and head.id == identity:
+            return head
+        files = [file for item in runs for file in item.files]
+        iceberg = context.tables.sync(version.definition, version.number, files)
+        now = datetime.now(UTC)
+        snapshot = Snapshot(identity, version.view, version.number, runs, now, iceberg)
+        try:
+            _commit(context, version, head, snapshot, run)
+        except ConflictError:
+            continue
+        return snapshot
+    raise ConflictError(f"other processes keep materializing {version.reference}: try again when they are done.")
+
+
+def _write(context: Context, version: FeatureVersion, start: int | None, end: int | None) -> Run:
+    definition = version.definition
+    before = data_versions(context, version)
+    for _ in range(_ATTEMPTS):
+        progress = f"materialize {version.reference}"
+        rows = context.engine.rows(
+            definition,
+            start=None if start is None else from_micros(start),
+            end=None if end is None else from_micros(end),
+        )
+        with rows:
+            files = write_run(
+                context.root,
+                definition,
+                version.number,
+                rows,
+                row_group_rows=context.settings.row_group_rows,
+                progress=lambda done, what=progress: context.progress(what, done, None),  # type: ignore[misc] # bound per loop
+            )
+        after = data_versions(context, version)
+        if after == before:
+            return Run(start, end, before, files, tuple(sorted(rows.dropped.items())))
+        before = after
+    raise SourceError(
+        f"the sources of {version.reference} keep changing while they are read: materialize when they rest."
+    )
+
+
+def data_versions(context: Context, version: FeatureVersion) -> tuple[SourceRead, ...]:
+    """Return the data version that each source of a feature version is at now."""
+    return tuple(SourceRead(source.name, context.reader.data_version(source)) for source in version.definition.sources)
+
+
+def _combine(context: Context, head: Snapshot | None, run: Run) -> tuple[Run, ...]:
+    """Return the runs of the head with the new run's window replaced by it."""
+    if head is None or (run.start is None and run.end is None):
+        return (run,)
+    kept = tuple(cut for old in head.runs for cut in cut_run(context.root, old, run.start, run.end))
+    return (*kept, run)
+
+
+def _commit(context: Context, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot, run: Run) -> None:
+    with context.catalog.write() as tx:
+        snapshots.require_head(tx.connection, version, head)
+        known = {} if head is None else {read.source: read.data_version for read in head.runs[-1].sources}
+        for read in run.sources:
+            if known.get(read.source, read.data_version) != read.data_version:
+                tx.record("data changed", "source", read.source, before=known[read.source], after=read.data_version)
+        snapshots.move_head(tx, version, snapshot)
+        tx.record(
+            "materialized",
+            "version",
+            version.reference,
+            snapshot=snapshot.id,
+            rows=run.rows,
+            total=snapshot.rows,
+            start=run.start,
+            end=run.end,
+            dropped=dict(run.dropped),
+            sources={read.source: read.data_version for read in run.sources},
+        )

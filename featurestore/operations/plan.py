@@ -1,0 +1,236 @@
+"""Plan: what applying these views would change, feature by feature, and whom it reaches. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from featurestore.catalog import versions
+from featurestore.errors import DefinitionError, NotFoundError
+from featurestore.lineage.consumers import consumers
+from featurestore.model.names import fold
+from featurestore.model.version import FeatureVersion
+from featurestore.operations.define import Defined, define
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from featurestore.model.definition import Definition
+    from featurestore.model.view import FeatureView
+    from featurestore.operations.context import Context
+
+__all__ = ["FeatureChange", "Plan", "Reached", "ViewChange", "make_plan", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureChange:
+    """One feature: `action` is `added`, `changed`, `unchanged` or `removed`, and `why` says what differs."""
+
+    name: str
+    action: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A model version that reads a feature this plan changes or removes. It is pinned: nothing moves under it."""
+
+    feature: str
+    action: str
+    model: str
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewChange:
+    """What applying does to one view.
+
+    Attributes
+    ----------
+    view
+        Its name.
+    action
+        `new` (view), `changed` (next version), `reverted` (an older version becomes current again), `metadata`
+        (owner, description or tags) or `unchanged`.
+    version, before
+        The number that is current afterwards, and now (None: no such view).
+    features
+        Each feature against the version that is current now.
+    """
+
+    view: str
+    action: str
+    version: int
+    before: int | None
+    features: tuple[FeatureChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `apply` would do.
+
+    Attributes
+    ----------
+    changes
+        One per view, in the order given.
+    impact
+        The models that read what is changed or removed, with the endpoints they are live on.
+    blocking
+        Those of `impact` that are live and whose feature is removed or retyped.
+    """
+
+    changes: tuple[ViewChange, ...]
+    impact: tuple[Reached, ...]
+    blocking: tuple[Reached, ...]
+    defined: tuple[Defined, ...]
+
+    def __str__(self) -> str:
+        lines = []
+        for change in self.changes:
+            before = "" if change.before in {None, change.version} else f"v{change.before} -> "
+            lines.append(f"{_MARKS[change.action]} {change.view}  {before}v{change.version}  ({change.action})")
+            shown = [item for item in change.features if item.action != "unchanged"]
+            lines += [
+                f"    {_MARKS[item.action]} {item.name}  {item.action}{f': {item.why}' if item.why else ''}"
+                for item in shown
+            ]
+            same = [item.name for item in change.features if item.action == "unchanged"]
+            if same and shown:
+                lines.append(f"    = unchanged: {', '.join(same)}")
+        for reached in self.impact:
+            live = f"live on {', '.join(reached.endpoints)}" if reached.endpoints else "not live"
+            lines.append(f"! {reached.feature} ({reached.action}) is read by {reached.model}, {live}; it stays pinned")
+        return "\n".join(lines)
+
+
+_MARKS = {
+    "new": "+",
+    "added": "+",
+    "changed": "~",
+    "reverted": "<",
+    "metadata": "=",
+    "unchanged": "=",
+    "removed": "-",
+}
+
+
+def plan(context: Context, views: Sequence[FeatureView]) -> Plan:
+    """Say what `apply` of the same views would do.
+
+    Raises
+    ------
+    DefinitionError
+        If two views have one name, or one cannot be resolved (see `define`).
+    """
+    names = [fold(view.name) for view in views]
+    for view in views:
+        if names.count(fold(view.name)) > 1:
+            raise DefinitionError(f"two of the views are called {view.name!r} (case does not count): rename one.")
+    defined = tuple(define(context, view) for view in views)
+    with context.catalog.read() as connection:
+        return make_plan(connection, defined)
+
+
+def make_plan(connection: Connection, defined: Sequence[Defined]) -> Plan:
+    """Compare resolved views with what the catalog holds."""
+    changes = tuple(_view_change(connection, item) for item in defined)
+    impact = tuple(
+        reached
+        for change in changes
+        for feature in change.features
+        if feature.action in {"changed", "removed"} and change.before is not None
+        for reached in _reached(connection, change, feature)
+    )
+    breaking = {
+        (change.view, feature.name)
+        for change in changes
+        for feature in change.features
+        if feature.action == "removed" or feature.why.startswith("type ")
+    }
+    blocking = tuple(
+        reached
+        for reached in impact
+        if reached.endpoints and (reached.feature.partition("@")[0], reached.feature.partition(":")[2]) in breaking
+    )
+    return Plan(changes, impact, blocking, tuple(defined))
+
+
+def _view_change(connection: Connection, item: Defined) -> ViewChange:
+    definition = item.definition
+    try:
+        known = versions.of_view(connection, definition.view)
+    except NotFoundError:
+        added = tuple(FeatureChange(feature.name, "added") for feature in definition.features)
+        return ViewChange(definition.view, "new", 1, None, added)
+    if known[0].view != definition.view:
+        raise DefinitionError(
+            f"feature view {definition.view!r} differs from {known[0].view!r} only in case: use one spelling."
+        )
+    current = versions.current(connection, definition.view)
+    features = _features(current.definition, definition)
+    same = next((version for version in known if _is_same(version, definition)), None)
+    if same is None:
+        return ViewChange(definition.view, "changed", known[-1].number + 1, current.number, features)
+    if same.number != current.number:
+        return ViewChange(definition.view, "reverted", same.number, current.number, features)
+    action = "unchanged" if versions.metadata(connection, definition.view) == item.metadata else "metadata"
+    return ViewChange(definition.view, action, same.number, same.number, features)
+
+
+def _is_same(version: FeatureVersion, definition: Definition) -> bool:
+    """Return whether a version computes what the definition says.
+
+    Equal text over equal sources is equal, whatever a newer parser makes of it; otherwise the fingerprints decide.
+    """
+    if version.fingerprint == definition.fingerprint:
+        return True
+    old = version.definition.computation
+    if not old.text or (old.kind, old.text) != (definition.computation.kind, definition.computation.text):
+        return False
+    return replace(definition, computation=old).fingerprint == version.fingerprint
+
+
+def _features(old: Definition, new: Definition) -> tuple[FeatureChange, ...]:
+    same_text = bool(old.computation.text) and old.computation.text == new.computation.text
+    changes = []
+    for feature in new.features:
+        before = old.feature(feature.name)
+        if before is None:
+            changes.append(FeatureChange(feature.name, "added"))
+        elif old.feature_fingerprint(before) == new.feature_fingerprint(
+            replace(feature, identity=before.identity) if same_text else feature
+        ):
+            changes.append(FeatureChange(feature.name, "unchanged"))
+        elif before.type != feature.type:
+            changes.append(FeatureChange(feature.name, "changed", f"type {before.type} -> {feature.type}"))
+        elif before.default != feature.default:
+            changes.append(FeatureChange(feature.name, "changed", f"default {before.default} -> {feature.default}"))
+        else:
+            changes.append(FeatureChange(feature.name, "changed", _why(old, new, before.identity != feature.identity)))
+    names = {feature.name for feature in new.features}
+    changes += [FeatureChange(feature.name, "removed") for feature in old.features if feature.name not in names]
+    return tuple(changes)
+
+
+def _why(old: Definition, new: Definition, computation: bool) -> str:  # noqa: FBT001 - one caller, above
+    parts = ["computation"] if computation else []
+    for attribute in ("keys", "event_time", "created_time", "ttl", "lookback"):
+        before, after = getattr(old, attribute), getattr(new, attribute)
+        if before != after:
+            parts.append(f"{attribute.replace('_', ' ')} {before} -> {after}")
+    if [source.to_json() for source in old.sources] != [source.to_json() for source in new.sources]:
+        parts.append("source")
+    return ", ".join(parts)
+
+
+def _reached(connection: Connection, change: ViewChange, feature: FeatureChange) -> list[Reached]:
+    found = []
+    for version in versions.of_view(connection, change.view):
+        if version.definition.feature(feature.name) is None:
+            continue
+        node = f"feature/{version.reference}:{feature.name}"
+        for use in consumers(connection, node).models:
+            name = node.removeprefix("feature/")
+            found.append(Reached(name, feature.action, use.model, tuple(use.endpoints)))
+    return found

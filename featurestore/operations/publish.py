@@ -1,0 +1,112 @@
+"""Publish: a snapshot's newest rows become a generation of the online store, made durable, then visible."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from featurestore.catalog import generations, snapshots
+from featurestore.errors import NotMaterializedError, RequestError
+from featurestore.model.history import Generation
+from featurestore.model.snapshot import Snapshot
+from featurestore.model.times import parse_time, to_micros
+from featurestore.offline.newest import newest_rows
+from featurestore.online.codec import RowCodec, encode_rows
+from featurestore.operations.resolve import one_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from sqlalchemy import Connection
+
+    from featurestore.model.version import FeatureVersion
+    from featurestore.operations.context import Context
+
+__all__ = ["head_of", "publish", "publish_snapshot"]
+
+
+def publish(
+    context: Context,
+    reference: object,
+    *,
+    snapshot: Snapshot | str | None = None,
+    at: datetime | date | str | None = None,
+) -> Generation:
+    """Put the newest row of each key, with an event time up to `at`, into the online store, for all its readers.
+
+    Parameters
+    ----------
+    reference
+        `view@vN`.
+    snapshot
+        An earlier snapshot (or its id), to serve its rows again and hold them until the next publish.
+    at
+        None is now.
+
+    Raises
+    ------
+    NotMaterializedError
+        If the version has no rows.
+    RequestError
+        If the snapshot is another version's.
+    """
+    moment = datetime.now(UTC) if at is None else parse_time(at, what="at")
+    with context.catalog.read() as connection:
+        version = one_version(connection, reference)
+        if snapshot is None:
+            chosen = head_of(connection, version)
+        else:
+            chosen = snapshots.find(connection, snapshot.id if isinstance(snapshot, Snapshot) else snapshot)
+            if chosen.reference != version.reference:
+                raise RequestError(
+                    f"snapshot {chosen.id[:8]} is one of {chosen.reference}, not of {version.reference}."
+                )
+    return publish_snapshot(context, version, chosen, moment, held=snapshot is not None)
+
+
+def head_of(connection: Connection, version: FeatureVersion) -> Snapshot:
+    """Return the newest snapshot of a version that must have one."""
+    head = snapshots.head(connection, version)
+    if head is None:
+        raise NotMaterializedError(
+            f"{version.reference} has no rows yet: run `featurestore materialize {version.reference}` first."
+        )
+    return head
+
+
+def publish_snapshot(
+    context: Context, version: FeatureVersion, snapshot: Snapshot, moment: datetime, *, held: bool
+) -> Generation:
+    """Publish one snapshot as of `moment`; see `publish`."""
+    definition = version.definition
+    as_of = None if definition.event_time is None else to_micros(moment)
+    name = f"{version.view}/v{version.number}/{uuid.uuid4().hex[:16]}"
+    codec = RowCodec([(feature.name, feature.type) for feature in definition.features])
+    rows = context.online.write(
+        name,
+        codec.schema(),
+        encode_rows(
+            _newest(context, version, snapshot, as_of), codec, keys=definition.keys, event_time=definition.event_time
+        ),
+    )
+    generation = Generation(name, version.view, version.number, snapshot.id, as_of, rows, held, datetime.now(UTC))
+    with context.catalog.write() as tx:
+        generations.add(tx, generation)
+        old = generations.everything(tx.connection, version.view, version.number)[context.settings.keep_generations :]
+        for item in old:
+            generations.mark_dropped(tx, item)
+    for item in old:
+        context.online.drop(item.id)
+    return generation
+
+
+def _newest(
+    context: Context, version: FeatureVersion, snapshot: Snapshot, as_of: int | None
+) -> Iterator[pa.RecordBatch]:
+    done = 0
+    for batch in newest_rows(context.root, version.definition, snapshot.files, at=as_of):
+        done += batch.num_rows
+        context.progress(f"publish {version.reference}", done, None)
+        yield batch

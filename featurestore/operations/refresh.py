@@ -1,0 +1,157 @@
+"""Refresh: bring every feature version that anyone reads up to date, each from where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from featurestore.catalog import activations, generations, models, snapshots, versions
+from featurestore.model.history import Generation
+from featurestore.model.snapshot import Snapshot
+from featurestore.model.times import from_micros, parse_time, to_micros
+from featurestore.operations.materialize import data_versions, write_window
+from featurestore.operations.publish import publish_snapshot
+from featurestore.operations.resolve import endpoint_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from featurestore.model.version import FeatureVersion
+    from featurestore.operations.context import Context
+
+__all__ = ["Refreshed", "refresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What `refresh` did for one feature version.
+
+    Attributes
+    ----------
+    reference
+        `view@vN`.
+    snapshot
+        The head afterwards; None if there is none.
+    start, end
+        The window that was computed again; None if nothing was.
+    late
+        Rows that became known after the last run with an event time before its end; the window reaches back to them.
+    generation
+        What was published; None if nothing was.
+    skipped
+        Why there was nothing to do, or why it was not published; empty otherwise.
+    """
+
+    reference: str
+    snapshot: Snapshot | None
+    start: datetime | None = None
+    end: datetime | None = None
+    late: int = 0
+    generation: Generation | None = None
+    skipped: str = ""
+
+
+def refresh(
+    context: Context,
+    views: Sequence[str] | None = None,
+    *,
+    until: datetime | date | str | None = None,
+    publish: bool = True,
+) -> list[Refreshed]:
+    """Materialize, from where each stopped, the versions applied last, active, or read by an endpoint.
+
+    Parameters
+    ----------
+    views
+        Names of the views to look at; None takes all.
+    until
+        End of the window, exclusive, and the time as of which is published; None is now.
+    publish
+        Publish the versions that have been published before, but for rows that are held.
+    """
+    moment = datetime.now(UTC) if until is None else parse_time(until, what="until")
+    with context.catalog.read() as connection:
+        wanted = _read_by_anyone(connection, views)
+    done = []
+    for version in wanted:
+        result = _refresh_rows(context, version, moment)
+        done.append(_publish(context, version, result, moment) if publish else result)
+    return done
+
+
+def _read_by_anyone(connection: Connection, views: Sequence[str] | None) -> list[FeatureVersion]:
+    names = versions.view_names(connection) if views is None else list(views)
+    found: dict[str, FeatureVersion] = {}
+    for name in names:
+        version = versions.current(connection, name)
+        found[version.reference] = version
+        for move in activations.history(connection, name):
+            now = activations.pointer(connection, name, move.feature) if move.endpoint is None else None
+            if now is not None:
+                version = versions.find(connection, name, now.version)
+                found[version.reference] = version
+    chosen = {versions.find(connection, name, 1).view for name in names} if names else set()
+    for deployment in models.deployments(connection):
+        lock = models.find(connection, deployment.reference).lock
+        for column in endpoint_columns(connection, deployment, lock):
+            if column.version.view in chosen:
+                found[column.version.reference] = column.version
+        for pin in lock.pins:
+            if pin.view in chosen:  # a rollback of an endpoint may be taken back
+                version = versions.find(connection, pin.view, pin.version)
+                found[version.reference] = version
+    return [found[reference] for reference in sorted(found)]
+
+
+def _refresh_rows(context: Context, version: FeatureVersion, until: datetime) -> Refreshed:
+    with context.catalog.read() as connection:
+        head = snapshots.head(connection, version)
+    if version.retired is not None:
+        return Refreshed(version.reference, head, skipped=f"retired: {version.retired}")
+    end = to_micros(until)
+    if head is not None and data_versions(context, version) == head.runs[-1].sources:
+        last = head.runs[-1]
+        if version.definition.event_time is None or last.end is None or last.end >= end:
+            return Refreshed(version.reference, head, skipped="its sources have not changed")
+    if version.definition.event_time is None:
+        return Refreshed(version.reference, write_window(context, version, None, None))
+    start = None if head is None else head.last
+    late = 0
+    if start is not None:
+        start, late = _reach_back(context, version, start)
+        if start >= end:
+            return Refreshed(
+                version.reference, head, skipped=f"its rows reach {from_micros(start).isoformat()} already"
+            )
+    snapshot = write_window(context, version, start, end)
+    return Refreshed(version.reference, snapshot, None if start is None else from_micros(start), until, late)
+
+
+def _reach_back(context: Context, version: FeatureVersion, start: int) -> tuple[int, int]:
+    """Return where to start so that rows that became known late are folded in, and how many there are."""
+    if version.definition.created_time is None:
+        return start, 0
+    with context.catalog.read() as connection:
+        head = snapshots.head(connection, version)
+    if head is None:
+        return start, 0
+    earliest, count = context.engine.late_rows(version.definition, before=from_micros(start), files=context.paths(head))
+    return (start if earliest is None else min(start, to_micros(earliest))), count
+
+
+def _publish(context: Context, version: FeatureVersion, result: Refreshed, until: datetime) -> Refreshed:
+    with context.catalog.read() as connection:
+        now = generations.current(connection, version.view, version.number)
+    if now is None or result.snapshot is None:
+        return result
+    fields = (result.reference, result.snapshot, result.start, result.end, result.late)
+    if now.held:
+        why = f"rows of snapshot {now.snapshot[:8]} are held online until the next publish"
+        return Refreshed(*fields, skipped=why)
+    if now.snapshot == result.snapshot.id and (now.as_of is None or now.as_of >= to_micros(until)):
+        return result
+    generation = publish_snapshot(context, version, result.snapshot, until, held=False)
+    return Refreshed(*fields, generation, result.skipped)

@@ -1,0 +1,218 @@
+"""Roll back: return a pointer to an earlier version, of a view or one feature, for everyone or one endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurestore.catalog import activations, models, versions
+from featurestore.errors import NotActiveError, RequestError
+from featurestore.model.history import Activation
+from featurestore.operations.activate import check_readers, check_same_shape, require_published
+from featurestore.operations.resolve import as_reference, deployed, named_feature, one_version
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from featurestore.model.reference import Reference
+    from featurestore.model.version import FeatureVersion
+    from featurestore.operations.context import Context
+
+__all__ = ["Rollback", "rollback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """What a rollback does, or with `dry_run` would do.
+
+    Attributes
+    ----------
+    pointer
+        `view` or `view:feature`.
+    endpoint
+        Whose pointer; None is the default one.
+    before, after
+        `view@vN` that is read through it now, and then.
+    moved
+        `(endpoint, model)` that read through this pointer.
+    untouched
+        `(endpoint or "", model)` that read the view too, but through their lock or another pointer.
+    activation
+        The new row of the history; None for a dry run.
+    """
+
+    pointer: str
+    endpoint: str | None
+    before: str
+    after: str
+    moved: tuple[tuple[str, str], ...]
+    untouched: tuple[tuple[str, str], ...]
+    activation: Activation | None = None
+
+    def __str__(self) -> str:
+        scope = "the default pointer" if self.endpoint is None else f"endpoint {self.endpoint}"
+        verb = "would read" if self.activation is None else "reads"
+        lines = [f"{self.pointer} on {scope} {verb} {self.after} instead of {self.before}"]
+        lines += [f"  moves:     {model} on {endpoint}" for endpoint, model in self.moved]
+        if not self.moved:
+            lines.append(
+                "  moves:     no model; references without a version" if self.endpoint is None else "  moves: none"
+            )
+        lines += [f"  untouched: {model}{f' on {endpoint}' if endpoint else ''}" for endpoint, model in self.untouched]
+        return "\n".join(lines)
+
+
+def rollback(
+    context: Context,
+    pointer: object,
+    *,
+    to: object = None,
+    endpoint: str | None = None,
+    reason: str = "",
+    dry_run: bool = False,
+) -> Rollback:
+    """Return a pointer to the version below, or to the version named.
+
+    Parameters
+    ----------
+    pointer
+        `view`, or `view:feature` to move one feature while the rest stays.
+    to
+        `"v1"`, a number, or a version; None takes what was active before.
+
+    Raises
+    ------
+    NotActiveError
+        If nothing is active.
+    RequestError
+        If nothing is below, or the target is retired, the same, or has other keys or another type.
+    NotPublishedError
+        If the target has no rows online.
+    """
+    reference = as_reference(pointer)
+    if reference.pinned or reference.on or reference.name:
+        raise RequestError(
+            f"{str(reference)!r} is not a pointer: write {reference.view!r} or 'view:feature', and to='v1'."
+        )
+    if dry_run:
+        with context.catalog.read() as connection:
+            return _rollback(connection, reference, to, endpoint)[0]
+    with context.catalog.write() as tx:
+        done, below = _rollback(tx.connection, reference, to, endpoint)
+        target = one_version(tx.connection, done.after)
+        moved = activations.move(
+            tx,
+            view=target.view,
+            feature=reference.feature,
+            endpoint=endpoint,
+            version=target.number,
+            action="rollback",
+            below=below,
+            reason=reason,
+        )
+        return Rollback(done.pointer, done.endpoint, done.before, done.after, done.moved, done.untouched, moved)
+
+
+def _rollback(
+    connection: Connection, reference: Reference, to: object, endpoint: str | None
+) -> tuple[Rollback, int | None]:
+    """Return what the rollback does, and the activation that will lie below it."""
+    before = _read_now(connection, reference, endpoint)
+    number, below = _target(connection, reference, to, endpoint)
+    after = versions.find(connection, reference.view, number)
+    if after.number == before.number:
+        raise RequestError(f"{str(reference)!r} reads {after.reference} already: there is nothing to roll back.")
+    if after.retired is not None:
+        raise RequestError(f"{after.reference} is retired ({after.retired}): roll back to another version.")
+    require_published(connection, after)
+    if endpoint is not None:
+        check_readers(connection, after, reference.feature, endpoint)
+    elif reference.feature is not None:
+        named_feature(after, reference.feature)
+        check_same_shape(before, after, reference.feature, "its reader")
+    else:
+        for feature in before.definition.features:
+            if after.definition.feature(feature.name) is not None:
+                check_same_shape(before, after, feature.name, "its reader")
+    moved, untouched = _readers(connection, reference, endpoint)
+    name = before.view if reference.feature is None else f"{before.view}:{reference.feature}"
+    return Rollback(name, endpoint, before.reference, after.reference, moved, untouched), below
+
+
+def _read_now(connection: Connection, reference: Reference, endpoint: str | None) -> FeatureVersion:
+    now = activations.pointer(connection, reference.view, reference.feature, endpoint=endpoint)
+    if endpoint is not None:
+        live = models.deployments(connection, endpoint=endpoint)
+        deployment = deployed(connection, endpoint, live[-1].reference if live else None)[0]
+        now = activations.pointer(
+            connection, reference.view, reference.feature, endpoint=endpoint, deployment=deployment
+        )
+        if now is None:
+            return _locked(connection, reference, deployment.reference)
+    if now is None:
+        raise NotActiveError(f"nothing is active for {str(reference)!r}, so there is nothing to roll back.")
+    version = versions.find(connection, reference.view, now.version)
+    if reference.feature is not None:
+        named_feature(version, reference.feature)
+    return version
+
+
+def _locked(connection: Connection, reference: Reference, model: str) -> FeatureVersion:
+    """Return the version of a view (or feature) that a model's lock reads."""
+    for _, column in models.find(connection, model).lock.columns:
+        if column.view == reference.view and reference.feature in {None, column.feature}:
+            return versions.find(connection, reference.view, column.version or 0)
+    versions.view_id(connection, reference.view)
+    raise RequestError(f"{model} does not read {str(reference)!r}: there is no pointer to move.")
+
+
+def _target(connection: Connection, reference: Reference, to: object, endpoint: str | None) -> tuple[int, int | None]:
+    """Return the version to return to, and the activation below it."""
+    own = activations.top(connection, reference.view, reference.feature, endpoint=endpoint)
+    now = activations.pointer(connection, reference.view, reference.feature, endpoint=endpoint)
+    stack = now if own is None or now != own else own
+    if to is None:
+        if stack is None or stack.below is None:
+            raise RequestError(
+                f"nothing lies below what {str(reference)!r} reads: name the version, for example to='v1'."
+            )
+        entry = activations.by_id(connection, stack.below)
+        return entry.version, entry.below if stack is own else None
+    number = _number(connection, reference, to)
+    entry = stack if stack is own else None
+    while entry is not None:
+        if entry.version == number:
+            return number, entry.below
+        entry = None if entry.below is None else activations.by_id(connection, entry.below)
+    return number, None
+
+
+def _number(connection: Connection, reference: Reference, to: object) -> int:
+    if isinstance(to, int):
+        return versions.find(connection, reference.view, to).number
+    text = to if isinstance(to, str) else getattr(to, "reference", "")
+    text = text if "@" in text else f"{reference.view}@{text}"
+    version = one_version(connection, text)
+    if version.view != as_reference(reference.view).view:
+        raise RequestError(f"{version.reference} is no version of {reference.view!r}.")
+    return version.number
+
+
+def _readers(
+    connection: Connection, reference: Reference, endpoint: str | None
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return who reads through the pointer, and who reads the same view or feature otherwise."""
+    live = models.deployments(connection)
+    moved, untouched = [], []
+    for model in models.everything(connection):
+        reads = [
+            column
+            for _, column in model.lock.columns
+            if column.view == reference.view and reference.feature in {None, column.feature}
+        ]
+        if not reads:
+            continue
+        places = [item.endpoint for item in live if item.reference == model.reference]
+        moved += [(place, model.reference) for place in places if place == endpoint]
+        untouched += [(place, model.reference) for place in places or [""] if place != endpoint or not place]
+    return tuple(moved), tuple(untouched)

@@ -1,0 +1,232 @@
+"""Train: a spine joined with pinned feature versions becomes a training frame that can be had again, bit for bit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from featurestore.catalog import frames, models, snapshots
+from featurestore.errors import CollisionError, CorruptError, NotFoundError, RequestError
+from featurestore.model.pins import Pin, PinSet
+from featurestore.model.reference import Reference, parse_reference
+from featurestore.model.times import parse_time
+from featurestore.offline.frame import TrainingFrame, frame_id
+from featurestore.offline.join import ViewRead, join
+from featurestore.offline.spine import read_spine
+from featurestore.offline.spine_archive import archive_spine, load_spine
+from featurestore.operations.code import code_state
+from featurestore.operations.publish import head_of
+from featurestore.operations.resolve import Column, by_version, lock_columns, reference_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+    from sqlalchemy import Connection
+
+    from featurestore.model.snapshot import Snapshot
+    from featurestore.model.types import FeatureType
+    from featurestore.operations.context import Context
+
+__all__ = ["get_training_frame", "load_frame"]
+
+
+def get_training_frame(
+    context: Context,
+    pinned_versions: object,
+    spine: Any = None,  # noqa: ANN401 - a table of any library
+    *,
+    timestamp: str | None = None,
+    as_of: datetime | date | str | None = None,
+) -> TrainingFrame:
+    """Join a spine with feature versions, point in time.
+
+    Parameters
+    ----------
+    pinned_versions
+        References, a mapping of view to version, a `PinSet`, a model version, or the path of a lock (`.lock`).
+    spine
+        The rows to train on: Arrow, Polars, pandas, a DuckDB relation, a Parquet path, or a list of dicts. None takes
+        the spine that the pins hold.
+    timestamp
+        The spine's time column; None takes what the pins say, otherwise `event_timestamp`.
+    as_of
+        See only rows known by then; `"spine"`: by each row's own time.
+
+    Raises
+    ------
+    NotFoundError, NotActiveError, NotMaterializedError
+        If something named is unknown or has no rows.
+    RequestError
+        If the spine does not fit.
+    CollisionError
+        If two columns would carry one name.
+    CorruptError
+        If pinned rows are missing or damaged.
+    """
+    with context.catalog.read() as connection:
+        pins = _pins(connection, pinned_versions)
+        if pins is None:
+            references = _references(pinned_versions)
+            columns = reference_columns(connection, references, require_pins=context.settings.require_pins)
+            pins = PinSet(tuple((column.name, column.reference) for column in columns), ())
+        else:
+            columns = lock_columns(connection, pins)
+        chosen = _snapshots(connection, columns, pins)
+    pins = replace(
+        pins,
+        columns=tuple((column.name, column.reference) for column in columns),
+        pins=tuple(
+            Pin(version.view, version.number, version.fingerprint, chosen[reference].id)
+            for reference, version in by_version(columns).items()
+        ),
+        timestamp=timestamp or pins.timestamp,
+        as_of=_as_of(as_of) if as_of is not None else pins.as_of,
+        inputs=(),
+        request=(),
+    )
+    return _join(context, columns, chosen, pins, _spine(context, spine, pins, columns))
+
+
+def load_frame(context: Context, frame: str) -> TrainingFrame:
+    """Build a recorded frame again, by its id."""
+    with context.catalog.read() as connection:
+        record = frames.find(connection, frame)
+    return get_training_frame(context, record.pins)
+
+
+def _pins(connection: Connection, value: object) -> PinSet | None:
+    """Return the pins that a value stands for; None if it is a list or mapping of references."""
+    if isinstance(value, TrainingFrame):
+        return value.pins
+    if isinstance(value, PinSet):
+        return value
+    if isinstance(value, models.ModelVersion):
+        return _of_model(connection, value)
+    if isinstance(value, (str, os.PathLike)):
+        text = os.fspath(value)
+        if text.endswith(".lock"):
+            return PinSet.load(text)
+        if "@" in text and ":" not in text:
+            try:
+                return _of_model(connection, models.find(connection, text))
+            except NotFoundError:
+                if not _is_reference(text):
+                    raise
+    return None
+
+
+def _is_reference(text: str) -> bool:
+    return "@v" in text or len(text.partition("@")[2]) >= 8  # noqa: PLR2004 - a fingerprint's shortest form
+
+
+def _of_model(connection: Connection, model: models.ModelVersion) -> PinSet:
+    """Return the pins of the frame that a model was trained on, whole: with the columns it does not read."""
+    return frames.find(connection, model.frame).pins
+
+
+def _references(value: object) -> list[Reference | object]:
+    if isinstance(value, Mapping):
+        found: list[Reference | object] = []
+        for view, version in value.items():
+            text = version if isinstance(version, str) else f"v{version}"
+            found.append(parse_reference(f"{view}@{text}"))
+        return found
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    raise RequestError(
+        f"{value!r} pins nothing: give references, a mapping of view to version, a PinSet, a model version "
+        "or the path of a lock."
+    )
+
+
+def _snapshots(connection: Connection, columns: Iterable[Column], pins: PinSet) -> dict[str, Snapshot]:
+    """Return the rows of each version read: the pinned snapshot, or the newest one where none is pinned."""
+    pinned = {pin.fingerprint: pin.snapshot for pin in pins.pins}
+    chosen = {}
+    for reference, version in by_version(list(columns)).items():
+        identity = pinned.get(version.fingerprint)
+        chosen[reference] = head_of(connection, version) if identity is None else snapshots.find(connection, identity)
+    return chosen
+
+
+def _as_of(value: datetime | date | str) -> datetime | str:
+    return value if value == "spine" else parse_time(value, now=datetime.now(UTC), what="as_of")  # type: ignore[return-value] # "spine" is a str
+
+
+def _spine(context: Context, spine: object, pins: PinSet, columns: Sequence[Column]) -> pa.Table:
+    if spine is None:
+        if pins.spine is None:
+            raise RequestError("there is no spine: give spine=, the rows to train on; only pins of a frame hold one.")
+        return load_spine(context.root, pins.spine)
+    needed: dict[str, FeatureType] = {}
+    for column in columns:
+        types = dict(column.version.definition.keys)
+        for key, name in column.on:
+            needed.setdefault(name, types[key])
+    timeless = all(column.version.definition.event_time is None for column in columns)
+    return read_spine(spine, timestamp=pins.timestamp, needed=needed, timeless=timeless)
+
+
+def _join(
+    context: Context, columns: Sequence[Column], chosen: Mapping[str, Snapshot], pins: PinSet, spine: pa.Table
+) -> TrainingFrame:
+    _check_names(spine, columns)
+    for snapshot in chosen.values():
+        _check_files(context, snapshot)
+    result = join(
+        spine,
+        _reads(context, columns, chosen),
+        timestamp=pins.timestamp,
+        as_of=pins.as_of,
+        order=[column.name for column in columns],
+    )
+    pins = replace(pins, spine=archive_spine(context.root, spine))
+    identity = frame_id(pins)
+    if not context.catalog.read_only:
+        code = code_state()
+        with context.catalog.write() as tx:
+            frames.save(tx, identity, pins, spine.num_rows, code)
+    return TrainingFrame(result.table, pins, tuple(column.name for column in columns), result.report, identity)
+
+
+def _check_names(spine: pa.Table, columns: Sequence[Column]) -> None:
+    taken = {name.casefold() for name in spine.column_names}
+    for column in columns:
+        if column.name.casefold() in taken:
+            raise CollisionError(
+                f"{str(column.reference)!r} would give the column {column.name!r}, which the spine already has: "
+                "add ' as name'."
+            )
+
+
+def _check_files(context: Context, snapshot: Snapshot) -> None:
+    for file in snapshot.files:
+        path: Path = context.root / file.path
+        if not path.exists() or path.stat().st_size != file.bytes:
+            raise CorruptError(
+                f"{file.path} of snapshot {snapshot.id[:8]} ({snapshot.reference}) is missing or has another size "
+                "than recorded: restore it from a backup, or pin a newer snapshot."
+            )
+
+
+def _reads(context: Context, columns: Sequence[Column], chosen: Mapping[str, Snapshot]) -> list[ViewRead]:
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[Column]] = {}
+    for column in columns:
+        groups.setdefault((column.version.reference, column.on), []).append(column)
+    return [
+        ViewRead(
+            group[0].version.definition,
+            tuple(context.root / file.path for file in chosen[reference].files),
+            on,
+            tuple((column.feature.name, column.name) for column in group),
+            reference,
+        )
+        for (reference, on), group in groups.items()
+    ]

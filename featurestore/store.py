@@ -1,0 +1,376 @@
+"""The feature store: one object, one method a verb; each delegates to its file in `operations/` or `lineage/`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from featurestore import config
+from featurestore.catalog import activations, frames, models, snapshots, versions
+from featurestore.catalog.database import Catalog
+from featurestore.lineage import consumers as _consumers
+from featurestore.lineage import diff as _diff
+from featurestore.lineage import history as _history
+from featurestore.lineage import impact as _impact
+from featurestore.lineage import stale as _stale
+from featurestore.lineage import status as _status
+from featurestore.lineage import trained_on as _trained_on
+from featurestore.lineage import walk as _walk
+from featurestore.model.pins import PinSet
+from featurestore.model.times import parse_time
+from featurestore.offline.compute import Engine
+from featurestore.offline.sources import SourceReader
+from featurestore.offline.tables import Tables
+from featurestore.online.lmdb_store import LmdbStore
+from featurestore.operations import activate as _activate
+from featurestore.operations import apply as _apply
+from featurestore.operations import deploy as _deploy
+from featurestore.operations import materialize as _materialize
+from featurestore.operations import plan as _plan
+from featurestore.operations import publish as _publish
+from featurestore.operations import push as _push
+from featurestore.operations import refresh as _refresh
+from featurestore.operations import register as _register
+from featurestore.operations import retire as _retire
+from featurestore.operations import rollback as _rollback
+from featurestore.operations import train as _train
+from featurestore.operations.context import Context, Progress, silent
+from featurestore.operations.online import OnlineReader
+from featurestore.operations.resolve import one_version
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from featurestore.catalog.frames import FrameRecord
+    from featurestore.catalog.models import ModelVersion
+    from featurestore.model.description import Description
+    from featurestore.model.history import Activation, Change, Deployment, Generation
+    from featurestore.model.settings import Settings
+    from featurestore.model.snapshot import Snapshot
+    from featurestore.model.version import FeatureVersion
+    from featurestore.model.view import FeatureView
+    from featurestore.offline.frame import TrainingFrame
+    from featurestore.online.result import OnlineFeatures
+    from featurestore.operations.push import Pushed
+    from featurestore.operations.refresh import Refreshed
+    from featurestore.operations.rollback import Rollback
+
+__all__ = ["FeatureStore", "open_store"]
+
+Time = datetime | date | str
+"""A datetime, ISO 8601 text, or a duration back from now such as `"14d"`."""
+
+
+def open_store(path: str | os.PathLike[str] | None = None, *, read_only: bool = False) -> FeatureStore:
+    """Open a store, and make it if there is none.
+
+    Parameters
+    ----------
+    path
+        A folder or a `.toml`. None is `./featurestore.toml`, else `./.featurestore`.
+    read_only
+        Refuse every verb that would change the store.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is wrong, the folder holds something else, or a newer release wrote it.
+    """
+    root, settings = config.load(path)
+    return FeatureStore(root, settings, read_only=read_only)
+
+
+class FeatureStore:
+    """One store. Made by `open_store`; usable as a context manager."""
+
+    def __init__(self, root: Path, settings: Settings, *, read_only: bool = False) -> None:
+        if not read_only:
+            root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        reader = SourceReader(root, settings)
+        self._context = Context(
+            root=root,
+            settings=settings,
+            catalog=Catalog(f"sqlite:///{root / 'catalog.db'}", read_only=read_only),
+            reader=reader,
+            engine=Engine(root, settings, reader),
+            tables=Tables(root),
+            online=LmdbStore(root),
+            progress=silent,
+        )
+        self._online = OnlineReader(self._context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({str(self.root)!r})"
+
+    def close(self) -> None:
+        """Close every file and connection."""
+        self._context.online.close()
+        self._context.catalog.close()
+
+    def report_progress(self, progress: Progress) -> None:
+        """Call `progress(what, done, total)` during long work, from now on."""
+        self._context = replace(self._context, progress=progress)
+
+    # ------------------------------------------------------------------------------------ define, materialize
+
+    def plan(self, views: Sequence[FeatureView]) -> _plan.Plan:
+        """Say what `apply` would change, and whom that reaches; see `operations/plan.py`."""
+        return _plan.plan(self._context, views)
+
+    def apply(self, views: Sequence[FeatureView]) -> list[FeatureVersion]:
+        """Record definitions as feature versions; see `operations/apply.py`."""
+        return _apply.apply(self._context, views)
+
+    def materialize(self, reference: object, start: Time | None = None, end: Time | None = None) -> Snapshot:
+        """Compute a version's rows in `[start, end)`, or all; see `operations/materialize.py`."""
+        return _materialize.materialize(self._context, reference, start=start, end=end)
+
+    def refresh(
+        self, views: Sequence[str] | None = None, until: Time | None = None, *, publish: bool = True
+    ) -> list[Refreshed]:
+        """Bring every version that anyone reads up to date; see `operations/refresh.py`."""
+        return _refresh.refresh(self._context, views, until=until, publish=publish)
+
+    def push(self, source: str, rows: Any) -> Pushed:  # noqa: ANN401 - a table of any library
+        """Append rows to a push source; see `operations/push.py`."""
+        return _push.push(self._context, source, rows)
+
+    def retire(self, reference: object, *, reason: str, replacement: object = None) -> FeatureVersion:
+        """Mark a version as not to be used any more; see `operations/retire.py`."""
+        return _retire.retire(self._context, reference, reason=reason, replacement=replacement)
+
+    # ------------------------------------------------------------------------------------ train
+
+    def get_training_frame(
+        self,
+        pinned_versions: object,
+        spine: Any = None,  # noqa: ANN401 - a table of any library
+        *,
+        timestamp: str | None = None,
+        as_of: Time | None = None,
+    ) -> TrainingFrame:
+        """Join a spine with pinned feature versions, point in time; see `operations/train.py`."""
+        return _train.get_training_frame(self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of)
+
+    def frame(self, frame: str) -> TrainingFrame:
+        """Build a recorded frame again, by its id or eight or more digits of it."""
+        return _train.load_frame(self._context, frame)
+
+    def register_model(
+        self,
+        name: str,
+        *,
+        version: str | int,
+        frame: TrainingFrame | PinSet | str,
+        inputs: Sequence[str] | None = None,
+        owner: str | None = None,
+        uri: str | None = None,
+        git_sha: str | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> ModelVersion:
+        """Tie a model version to its frame, code and inputs; see `operations/register.py`."""
+        return _register.register_model(
+            self._context,
+            name,
+            version=version,
+            frame=frame,
+            inputs=inputs,
+            owner=owner,
+            uri=uri,
+            git_sha=git_sha,
+            metrics=metrics,
+        )
+
+    def deploy(self, model: object, *, endpoint: str, replace: bool = False, share: float | None = None) -> Deployment:
+        """Make a model version live on an endpoint; see `operations/deploy.py`."""
+        return _deploy.deploy(self._context, model, endpoint=endpoint, replace=replace, share=share)
+
+    def undeploy(self, model: object, *, endpoint: str) -> Deployment:
+        """End a deployment; see `operations/deploy.py`."""
+        return _deploy.undeploy(self._context, model, endpoint=endpoint)
+
+    def lock(self, value: object) -> PinSet:
+        """Return the lock of a model version (`delay@1`), or the pins of a frame's id."""
+        with self._context.catalog.read() as connection:
+            if isinstance(value, str) and "@" not in value:
+                return frames.find(connection, value).pins
+            return models.find(connection, _register.as_model(value)).lock
+
+    # ------------------------------------------------------------------------------------ serve
+
+    def publish(self, reference: object, snapshot: Snapshot | str | None = None, at: Time | None = None) -> Generation:
+        """Put a version's newest rows into the online store; see `operations/publish.py`."""
+        return _publish.publish(self._context, reference, snapshot=snapshot, at=at)
+
+    def activate(self, *references: object, reason: str = "", endpoint: str | None = None) -> list[Activation]:
+        """Move pointers, several in one atomic change; see `operations/activate.py`."""
+        return _activate.activate(self._context, references, reason=reason, endpoint=endpoint)
+
+    def rollback(
+        self,
+        pointer: object,
+        *,
+        to: object = None,
+        endpoint: str | None = None,
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> Rollback:
+        """Return a pointer to an earlier version; see `operations/rollback.py`."""
+        return _rollback.rollback(self._context, pointer, to=to, endpoint=endpoint, reason=reason, dry_run=dry_run)
+
+    def get_online_features(
+        self,
+        features: Sequence[object] | None = None,
+        *,
+        model: object = None,
+        endpoint: str | None = None,
+        entities: Any,  # noqa: ANN401 - columns of any library
+        at: Time | None = None,
+        lock: PinSet | str | None = None,
+    ) -> OnlineFeatures:
+        """Look features up, with the answer that the server gives.
+
+        Parameters
+        ----------
+        features
+            References, pinned or through the default pointers.
+        model, endpoint
+            Instead: a model version (its lock's versions), an endpoint (its pointers), or both where several
+            models are live on one endpoint.
+        entities
+            Equal-length columns of join keys: a dict, a list of dicts, an Arrow table or a frame; row i in is row
+            i out.
+        at
+            The time that TTLs are counted from, not before what was published; None is now.
+        lock
+            The lock (or its digest) that the caller was built with.
+
+        Raises
+        ------
+        NotFoundError, NotActiveError, NotPublishedError
+            If something named is unknown, not active or not online.
+        RequestError
+            If the entities do not fit.
+        LockMismatchError
+            If `lock` is not the model's.
+        """
+        return self._online.get(features, model=model, endpoint=endpoint, entities=entities, at=at, lock=lock)
+
+    def describe(
+        self, features: Sequence[object] | None = None, *, model: object = None, endpoint: str | None = None
+    ) -> Description:
+        """Return the keys that such a request takes, and the columns it gives."""
+        return self._online.describe(features, model=model, endpoint=endpoint)
+
+    # ------------------------------------------------------------------------------------ trace
+
+    def consumers(self, node: object, *, live: bool = False) -> _consumers.Consumers:
+        """Return the model versions and endpoints that consume a node; see `lineage/consumers.py`."""
+        with self._context.catalog.read() as connection:
+            return _consumers.consumers(connection, node, live=live)
+
+    def lineage(self, node: object, direction: str = "up", *, depth: int | None = None) -> _walk.Lineage:
+        """Return what a node comes from (`"up"`) or leads to (`"down"`); see `lineage/walk.py`."""
+        with self._context.catalog.read() as connection:
+            return _walk.lineage(connection, node, direction, depth)
+
+    def impact(self, change: object) -> _impact.Impact:
+        """Return what a change of a column, feature, version or source reaches; see `lineage/impact.py`."""
+        with self._context.catalog.read() as connection:
+            return _impact.impact(connection, change)
+
+    def trained_on(self, model: object) -> _trained_on.TrainedOn:
+        """Return exactly what a model version was trained on; see `lineage/trained_on.py`."""
+        with self._context.catalog.read() as connection:
+            return _trained_on.trained_on(connection, model, exists=lambda path: (self.root / path).exists())
+
+    def changes(self, since: Time | None = None, until: Time | None = None, upstream_of: object = None) -> list[Change]:
+        """Return what changed, in order of commit; see `lineage/history.py`."""
+        with self._context.catalog.read() as connection:
+            return _history.changes(connection, _time(since), _time(until), upstream_of)
+
+    def stale_models(self) -> list[_stale.StaleModel]:
+        """Return, for every live model, what has changed since it was trained; see `lineage/stale.py`."""
+        with self._context.catalog.read() as connection:
+            return _stale.stale_models(connection)
+
+    def diff_models(self, before: object, after: object) -> _diff.ModelDiff:
+        """Return how two model versions' features and data differ; see `lineage/diff.py`."""
+        with self._context.catalog.read() as connection:
+            return _diff.diff_models(connection, before, after)
+
+    def active_at(
+        self, pointer: object, at: Time | None = None, endpoint: str | None = None
+    ) -> _history.ActiveVersion | tuple[_history.ActiveVersion, ...]:
+        """Return which version a pointer led to at a time; see `lineage/history.py`."""
+        with self._context.catalog.read() as connection:
+            return _history.active_at(connection, pointer, _time(at) or datetime.now(UTC), endpoint)
+
+    def status(self) -> _status.Status:
+        """Return the state of every view, model and endpoint; see `lineage/status.py`."""
+        with self._context.catalog.read() as connection:
+            return _status.status(connection)
+
+    # ------------------------------------------------------------------------------------ listings
+
+    def views(self) -> list[str]:
+        """Return the names of all feature views."""
+        with self._context.catalog.read() as connection:
+            return versions.view_names(connection)
+
+    def versions(self, view: str) -> list[FeatureVersion]:
+        """Return a view's versions, oldest first."""
+        with self._context.catalog.read() as connection:
+            return versions.of_view(connection, view)
+
+    def version(self, reference: object) -> FeatureVersion:
+        """Return one version; without `@vN` the one applied last."""
+        with self._context.catalog.read() as connection:
+            return one_version(connection, reference, current=True)
+
+    def snapshots(self, reference: object) -> list[Snapshot]:
+        """Return a version's snapshots, oldest first."""
+        with self._context.catalog.read() as connection:
+            return snapshots.history(connection, one_version(connection, reference, current=True))
+
+    def snapshot(self, snapshot: str) -> Snapshot:
+        """Return a snapshot by its id or eight or more digits of it."""
+        with self._context.catalog.read() as connection:
+            return snapshots.find(connection, snapshot)
+
+    def activations(self, view: str) -> list[Activation]:
+        """Return every move of a view's pointers, oldest first."""
+        with self._context.catalog.read() as connection:
+            return activations.history(connection, view)
+
+    def frames(self) -> list[FrameRecord]:
+        """Return the records of all training frames, oldest first."""
+        with self._context.catalog.read() as connection:
+            return frames.everything(connection)
+
+    def models(self) -> list[ModelVersion]:
+        """Return all model versions, in order of registration."""
+        with self._context.catalog.read() as connection:
+            return models.everything(connection)
+
+    def endpoints(self) -> dict[str, list[Deployment]]:
+        """Return every endpoint with the models live on it."""
+        with self._context.catalog.read() as connection:
+            return {name: models.deployments(connection, endpoint=name) for name in models.endpoint_names(connection)}
+
+
+def _time(value: Time | None) -> datetime | None:
+    return None if value is None else parse_time(value, now=datetime.now(UTC))
