@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from featurestore.errors import ContractError, DefinitionError, nearest
 from featurestore.lineage.sql import analyse
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata, SourceDefinition, digest
+from featurestore.model.source import ArrowSource
 from featurestore.model.types import Float64, Int64, Timestamp
 from featurestore.offline.arrow_types import from_duckdb
 from featurestore.offline.compute import function_source
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from featurestore.model.view import Feature, FeatureView
     from featurestore.operations.context import Context
 
-__all__ = ["Defined", "define"]
+__all__ = ["Defined", "as_table", "define"]
 
 Schemas = dict[str, dict[str, str]]
 
@@ -68,7 +71,7 @@ def define(context: Context, view: FeatureView) -> Defined:
     SourceError
         If a source cannot be read.
     """
-    schemas = {source.name: context.reader.schema(source) for source in view.sources}
+    schemas = {source.name: _schema(context, source) for source in view.sources}
     always = [*view.entity.keys, *(name for name in (view.event_time, view.created_time) if name is not None)]
     if view.sql is not None:
         reading = _read_sql(context, view, schemas, always)
@@ -103,6 +106,26 @@ def define(context: Context, view: FeatureView) -> Defined:
     )
     metadata = Metadata(view.owner, view.description, dict(view.tags))
     return Defined(definition, metadata, tuple((source, schemas[source.name]) for source in view.sources))
+
+
+def _schema(context: Context, source: Source) -> dict[str, str]:
+    if isinstance(source, ArrowSource):  # its rows are in the store only once it is applied
+        return context.reader.table_schema(source.name, as_table(source))
+    return context.reader.schema(source.name, source.kind, source.location())
+
+
+def as_table(source: ArrowSource) -> pa.Table:
+    """Return the rows that an arrow source was given.
+
+    Raises
+    ------
+    DefinitionError
+        If they are no table that Arrow reads.
+    """
+    try:
+        return source.table if isinstance(source.table, pa.Table) else pa.table(source.table)
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        raise DefinitionError(f"source {source.name!r} holds no table that Arrow reads: {error}") from error
 
 
 def _types(view: FeatureView, columns: list[tuple[str, str]], wanted: set[str] | None = None) -> dict[str, FeatureType]:

@@ -117,7 +117,10 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
 
 def data_versions(context: Context, version: FeatureVersion) -> tuple[SourceRead, ...]:
     """Return the data version that each source of a feature version is at now."""
-    return tuple(SourceRead(source.name, context.reader.data_version(source)) for source in version.definition.sources)
+    return tuple(
+        SourceRead(source.name, context.reader.data_version(source.name, source.kind, source.location))
+        for source in version.definition.sources
+    )
 
 
 def _combine(context: Context, head: Snapshot | None, run: Run) -> tuple[Run, ...]:

@@ -1,0 +1,229 @@
+"""Publish, activate, roll back: who reads which version, and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import featurestore as fs
+from tests.operations.conftest import ViewMaker, hour, weather
+
+AT = hour(47)
+JFK = {"origin": ["JFK"]}
+
+
+@pytest.fixture
+def live(store: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame) -> fs.FeatureStore:
+    """Three versions (wind x1, x10, x100), a model on each of the first two, both deployed."""
+    for number, wind in enumerate(("wind", "wind * 10", "wind * 100"), start=1):
+        store.apply([view(wind)])
+        store.materialize("airport_weather")
+        store.publish(f"airport_weather@v{number}", at=AT)
+        if number < 3:
+            frame = store.get_training_frame([f"airport_weather@v{number}"], spine)
+            store.register_model("delay", version=str(number), frame=frame)
+            store.deploy(f"delay@{number}", endpoint=f"eta-{number}")
+    return store
+
+
+def winds(store: fs.FeatureStore, **selector: object) -> list[float]:
+    answer = store.get_online_features(entities=JFK, at=AT, **selector)  # type: ignore[arg-type]  # any selector
+    return next(values for name, values in answer.to_dict().items() if "wind" in name)
+
+
+WIND = 47 % 7  # of the last hour
+
+
+def test_versions_are_served_side_by_side(live: fs.FeatureStore) -> None:
+    answer = live.get_online_features(
+        ["airport_weather@v1:wind", "airport_weather@v2:wind", "airport_weather@v3:wind"], entities=JFK, at=AT
+    )
+    assert list(answer.to_dict().values()) == [[WIND], [WIND * 10], [WIND * 100]]
+    assert [column.version for column in answer.columns] == [1, 2, 3]
+    assert winds(live, model="delay@1") == [WIND]
+    assert winds(live, endpoint="eta-2") == [WIND * 10]
+
+
+def test_the_default_pointer_moves_and_pops(live: fs.FeatureStore) -> None:
+    with pytest.raises(fs.NotActiveError):
+        winds(live, features=["airport_weather:wind"])
+    for number, expected in ((1, 1), (2, 10), (3, 100)):
+        live.activate(f"airport_weather@v{number}", reason=f"to {number}")
+        assert winds(live, features=["airport_weather:wind"]) == [WIND * expected]
+    assert live.rollback("airport_weather", reason="bad").after == "airport_weather@v2"
+    assert winds(live, features=["airport_weather:wind"]) == [WIND * 10]
+    assert live.rollback("airport_weather", reason="worse").after == "airport_weather@v1"
+    with pytest.raises(fs.RequestError, match="nothing lies below"):
+        live.rollback("airport_weather")
+    assert winds(live, endpoint="eta-2") == [WIND * 10]
+    history = [(move.version, move.action) for move in live.activations("airport_weather")]
+    assert history == [(1, "activate"), (2, "activate"), (3, "activate"), (2, "rollback"), (1, "rollback")]
+
+
+def test_activating_what_is_active_changes_nothing(live: fs.FeatureStore) -> None:
+    (first,) = live.activate("airport_weather@v2")
+    assert live.activate("airport_weather@v2") == [first]
+
+
+def test_one_feature_of_the_default_scope(live: fs.FeatureStore) -> None:
+    live.activate("airport_weather@v1")
+    live.activate("airport_weather@v3")
+    live.rollback("airport_weather:wind", reason="spikes")
+    answer = live.get_online_features(["airport_weather"], entities=JFK, at=AT)
+    assert {column.name: column.version for column in answer.columns} == {
+        "airport_weather__temp": 3,
+        "airport_weather__wind": 1,
+    }
+    assert answer.to_dict()["airport_weather__wind"] == [WIND]
+    live.activate("airport_weather@v3", reason="clears the feature's own pointer")
+    assert winds(live, features=["airport_weather:wind"]) == [WIND * 100]
+
+
+def test_one_feature_for_one_endpoint(live: fs.FeatureStore) -> None:
+    dry = live.rollback("airport_weather:wind", to="v1", endpoint="eta-2", reason="spikes", dry_run=True)
+    assert (dry.before, dry.after) == ("airport_weather@v2", "airport_weather@v1")
+    assert dry.moved == (("eta-2", "delay@2"),)
+    assert dry.untouched == (("eta-1", "delay@1"),)
+    assert dry.activation is None
+    assert winds(live, endpoint="eta-2") == [WIND * 10]
+
+    done = live.rollback("airport_weather:wind", to="v1", endpoint="eta-2", reason="spikes")
+    assert done.activation is not None
+    answer = live.get_online_features(endpoint="eta-2", entities=JFK, at=AT)
+    assert [(column.name, column.version) for column in answer.columns] == [
+        ("airport_weather__temp", 2),
+        ("airport_weather__wind", 1),
+    ]
+    assert answer.columns[1].activation == done.activation.id
+    assert winds(live, endpoint="eta-2") == [WIND]
+    assert winds(live, model="delay@2") == [WIND * 10], "the lock is pinned"
+    assert winds(live, endpoint="eta-1") == [WIND]
+    with pytest.raises(fs.RequestError, match="already"):
+        live.rollback("airport_weather:wind", to="v1", endpoint="eta-2")
+
+
+def test_a_new_deployment_starts_from_its_own_lock(live: fs.FeatureStore, spine: pl.DataFrame) -> None:
+    live.rollback("airport_weather:wind", to="v1", endpoint="eta-2", reason="spikes")
+    frame = live.get_training_frame(["airport_weather@v3"], spine)
+    live.register_model("delay", version="3", frame=frame)
+    with pytest.raises(fs.ConflictError, match="replace=True"):
+        live.deploy("delay@3", endpoint="eta-2")
+    live.deploy("delay@3", endpoint="eta-2", replace=True)
+    assert winds(live, endpoint="eta-2") == [WIND * 100]
+    live.undeploy("delay@3", endpoint="eta-2")
+    with pytest.raises(fs.NotFoundError, match="no model is live"):
+        winds(live, endpoint="eta-2")
+
+
+def test_two_models_share_an_endpoint(live: fs.FeatureStore) -> None:
+    live.deploy("delay@1", endpoint="eta-2", share=0.1)
+    with pytest.raises(fs.RequestError, match="name one"):
+        winds(live, endpoint="eta-2")
+    assert winds(live, endpoint="eta-2", model="delay@1") == [WIND]
+    assert winds(live, endpoint="eta-2", model="delay@2") == [WIND * 10]
+
+
+def test_targets_that_cannot_be_read_are_refused(live: fs.FeatureStore, view: ViewMaker) -> None:
+    live.apply([view("wind * 1000")])
+    with pytest.raises(fs.NotPublishedError, match="publish"):
+        live.rollback("airport_weather:wind", to="v4", endpoint="eta-2")
+    live.apply([view("wind::int")])
+    live.materialize("airport_weather@v5")
+    live.publish("airport_weather@v5", at=AT)
+    with pytest.raises(fs.RequestError, match="type Int32"):
+        live.rollback("airport_weather:wind", to="v5", endpoint="eta-2")
+    with pytest.raises(fs.NotFoundError, match="no version v9"):
+        live.rollback("airport_weather:wind", to="v9", endpoint="eta-2")
+    with pytest.raises(fs.NotFoundError, match="Did you mean 'eta-2'"):
+        live.rollback("airport_weather:wind", to="v1", endpoint="eta-22")
+    live.activate("airport_weather@v3")
+    with pytest.raises(fs.NotPublishedError):
+        live.activate("airport_weather@v4")
+
+
+def test_several_views_move_in_one_change_or_not_at_all(live: fs.FeatureStore) -> None:
+    live.activate("airport_weather@v1")
+    before = len(live.changes())
+    with pytest.raises(fs.NotFoundError):
+        live.activate("airport_weather@v2", "nothing@v1")
+    assert len(live.changes()) == before
+    assert winds(live, features=["airport_weather:wind"]) == [WIND]
+
+
+def test_earlier_rows_are_served_again_and_held(live: fs.FeatureStore, folder: Path) -> None:
+    first = live.snapshots("airport_weather@v1")[0]
+    weather().with_columns(pl.col("wind") + 1000).write_parquet(folder / "weather" / "0.parquet")
+    live.refresh(until=hour(48))
+    assert winds(live, model="delay@1") == [1000 + WIND]
+    held = live.publish("airport_weather@v1", snapshot=first, at=AT)
+    assert held.held
+    assert winds(live, model="delay@1") == [WIND]
+    weather().with_columns(pl.col("wind") + 2000).write_parquet(folder / "weather" / "0.parquet")
+    results = {result.reference: result for result in live.refresh(until=hour(48))}
+    assert "held" in results["airport_weather@v1"].skipped
+    assert winds(live, model="delay@1") == [WIND]
+    live.publish("airport_weather@v1", at=AT)
+    assert winds(live, model="delay@1") == [2000 + WIND]
+
+
+def test_an_at_before_the_generation_is_an_error(live: fs.FeatureStore) -> None:
+    with pytest.raises(fs.RequestError, match="airport_weather"):
+        live.get_online_features(model="delay@1", entities=JFK, at=hour(40))
+
+
+def test_a_caller_with_another_lock_is_refused(live: fs.FeatureStore) -> None:
+    lock = live.lock("delay@1")
+    assert live.get_online_features(model="delay@1", entities=JFK, at=AT, lock=lock)
+    with pytest.raises(fs.LockMismatchError, match="delay@2"):
+        live.get_online_features(model="delay@2", entities=JFK, at=AT, lock=lock)
+
+
+def test_old_generations_leave_the_online_store(live: fs.FeatureStore) -> None:
+    for _ in range(4):
+        live.publish("airport_weather@v1", at=AT)
+    assert len(list((live.root / "online" / "airport_weather" / "v1").iterdir())) == 2
+    assert winds(live, model="delay@1") == [WIND]
+
+
+def test_retired_versions_are_for_what_is_pinned_only(live: fs.FeatureStore, spine: pl.DataFrame) -> None:
+    with pytest.raises(fs.ConflictError, match="delay@2"):
+        live.retire("airport_weather@v2", reason="wrong unit")
+    live.undeploy("delay@2", endpoint="eta-2")
+    live.retire("airport_weather@v2", reason="wrong unit", replacement="airport_weather@v1")
+    with pytest.raises(fs.RequestError, match="use airport_weather@v1"):
+        live.get_training_frame(["airport_weather@v2"], spine)
+    assert len(live.get_training_frame("delay@2")) == spine.height
+
+
+def test_describe_says_what_a_caller_must_bring(live: fs.FeatureStore) -> None:
+    description = live.describe(model="delay@1")
+    assert description.keys == (("origin", "String"),)
+    assert description.inputs == ("airport_weather__temp", "airport_weather__wind")
+    assert description.lock_digest == live.lock("delay@1").digest
+
+
+@pytest.mark.parametrize(
+    ("selector", "error", "says"),
+    [
+        ({"model": "dely@1"}, fs.NotFoundError, "Did you mean 'delay@1'"),
+        ({"endpoint": "eta-11"}, fs.NotFoundError, "Did you mean 'eta-1'"),
+        ({}, fs.RequestError, "say what to read"),
+        ({"features": ["airport_weather@v1:temp"], "model": "delay@1"}, fs.RequestError, "not both"),
+    ],
+)
+def test_selectors_that_do_not_fit(
+    live: fs.FeatureStore, selector: dict[str, object], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        winds(live, **selector)
+
+
+def test_a_read_only_store_refuses_to_change(live: fs.FeatureStore, view: ViewMaker) -> None:
+    with fs.open_store(live.root, read_only=True) as reader:
+        assert winds(reader, model="delay@1") == [WIND]
+        with pytest.raises(fs.ReadOnlyError):
+            reader.apply([view("wind + 5")])
+        with pytest.raises(fs.ReadOnlyError):
+            reader.activate("airport_weather@v1")
