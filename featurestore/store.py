@@ -118,6 +118,7 @@ class FeatureStore:
     def close(self) -> None:
         """Close every file and connection."""
         self._context.online.close()
+        self._context.tables.close()
         self._context.catalog.close()
 
     def report_progress(self, progress: Progress) -> None:
@@ -314,7 +315,7 @@ class FeatureStore:
 
     def active_at(
         self, pointer: object, at: Time | None = None, endpoint: str | None = None
-    ) -> _history.ActiveVersion | tuple[_history.ActiveVersion, ...]:
+    ) -> _history.ActiveVersion:
         """Return which version a pointer led to at a time; see `lineage/history.py`."""
         with self._context.catalog.read() as connection:
             return _history.active_at(connection, pointer, _time(at) or datetime.now(UTC), endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -12,15 +13,41 @@ from featurestore.model.history import Change
 __all__ = ["between"]
 
 
-def between(connection: Connection, since: datetime | None = None, until: datetime | None = None) -> list[Change]:
-    """Return the changes committed in `[since, until]`, in order of commit."""
+def between(
+    connection: Connection,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    subjects: Mapping[str, Collection[str]] | None = None,
+) -> list[Change]:
+    """Return the changes committed in `[since, until]`, in order of commit.
+
+    Parameters
+    ----------
+    subjects
+        Only changes of these, by their kind; None: of everything.
+    """
     table = schema.changes
-    statement = select(table).order_by(table.c.id)
+    statement = select(table)
     if since is not None:
         statement = statement.where(table.c.at >= since)
     if until is not None:
         statement = statement.where(table.c.at <= until)
+    statements = [statement]
+    if subjects is not None:
+        statements = [
+            statement.where(table.c.asset_kind == kind, table.c.subject.in_(part))
+            for kind, names in subjects.items()
+            for part in _batches(names)
+        ]
+    rows = [row for each in statements for row in connection.execute(each)]
     return [
         Change(row.id, row.at, row.kind, f"{row.asset_kind}/{row.subject}", row.actor, row.reason, row.detail)
-        for row in connection.execute(statement)
+        for row in sorted(rows, key=lambda row: row.id)
     ]
+
+
+def _batches(names: Collection[str]) -> list[list[str]]:
+    """Return the names in lists short enough for one statement."""
+    ordered = sorted(names)
+    return [ordered[start : start + 500] for start in range(0, len(ordered), 500)]

@@ -65,7 +65,7 @@ class Transaction:
             "detail": detail,
         }
         result = self.connection.execute(insert(schema.changes).values(values))
-        return int(result.inserted_primary_key[0])
+        return int(result.inserted_primary_key[0]) if result.inserted_primary_key else 0
 
     def insert(self, table: Any, **values: Any) -> int:  # noqa: ANN401 - any table, any values
         """Add a row and return its number."""
@@ -139,7 +139,7 @@ class Catalog:
     def sequence(self) -> int:
         """Return the number of the newest change: equal numbers mean an equal catalog."""
         with self.engine.connect() as connection:
-            return connection.execute(text("select coalesce(max(id), 0) from changes")).scalar_one()
+            return int(connection.execute(text("select coalesce(max(id), 0) from changes")).scalar_one())
 
 
 def _engine(url: str) -> Engine:

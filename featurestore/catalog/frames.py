@@ -16,7 +16,7 @@ from featurestore.model.version import CodeState
 if TYPE_CHECKING:
     from featurestore.catalog.database import Transaction
 
-__all__ = ["FrameRecord", "everything", "find", "save"]
+__all__ = ["FrameRecord", "everything", "find", "is_pinned", "save"]
 
 _FRAMES = schema.frames
 
@@ -58,6 +58,12 @@ def find(connection: Connection, frame: str) -> FrameRecord:
 def everything(connection: Connection) -> list[FrameRecord]:
     """Return every frame's record, oldest first."""
     return [_value(row) for row in connection.execute(select(_FRAMES).order_by(_FRAMES.c.created_at))]
+
+
+def is_pinned(connection: Connection, snapshot: str) -> bool:
+    """Return whether any frame pins a snapshot."""
+    statement = select(schema.pins.c.frame_id).where(schema.pins.c.snapshot_id == snapshot).limit(1)
+    return connection.execute(statement).first() is not None
 
 
 def save(tx: Transaction, frame: str, pins: PinSet, rows: int, code: CodeState) -> None:

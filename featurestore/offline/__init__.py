@@ -1,0 +1,1 @@
+"""Rows at rest: sources, computations, sorted runs of Parquet, Iceberg tables, the as-of join."""

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.catalog import sources, versions
 from featurestore.errors import ConflictError
-from featurestore.model.source import ArrowSource
 from featurestore.operations.code import code_state
-from featurestore.operations.define import as_table
 from featurestore.operations.plan import make_plan, plan
 
 if TYPE_CHECKING:
@@ -42,9 +40,8 @@ def apply(context: Context, views: Sequence[FeatureView]) -> list[FeatureVersion
         If other processes keep changing the same views.
     """
     proposed = plan(context, views)
-    for source in {source.name: source for defined in proposed.defined for source, _ in defined.sources}.values():
-        if isinstance(source, ArrowSource):
-            context.reader.keep_rows(source.name, as_table(source))
+    for source, _ in {item[0].name: item for defined in proposed.defined for item in defined.sources}.values():
+        context.reader.keep(source)
     code = code_state()
     for attempt in range(_ATTEMPTS):
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from featurestore.catalog.database import Catalog
 from featurestore.model.settings import Settings
+from featurestore.model.snapshot import Snapshot
 from featurestore.offline.compute import Engine
 from featurestore.offline.sources import SourceReader
 from featurestore.offline.tables import Tables
@@ -46,3 +47,7 @@ class Context:
     tables: Tables
     online: OnlineStore
     progress: Progress = silent
+
+    def paths(self, snapshot: Snapshot) -> tuple[Path, ...]:
+        """Return where a snapshot's files are, in order of the runs."""
+        return tuple(self.root / file.path for file in snapshot.files)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from featurestore.errors import ContractError, DefinitionError, nearest
 from featurestore.lineage.sql import analyse
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata, SourceDefinition, digest
-from featurestore.model.source import ArrowSource
 from featurestore.model.types import Float64, Int64, Timestamp
 from featurestore.offline.arrow_types import from_duckdb
 from featurestore.offline.compute import function_source
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from featurestore.model.view import Feature, FeatureView
     from featurestore.operations.context import Context
 
-__all__ = ["Defined", "as_table", "define"]
+__all__ = ["Defined", "define"]
 
 Schemas = dict[str, dict[str, str]]
 
@@ -51,6 +48,7 @@ class _Reading:
     """How a view's computation reads its sources."""
 
     computation: Computation
+    columns: tuple[str, ...]
     outputs: dict[str, FeatureType]
     reads: dict[str, tuple[str, ...]]
     identity: dict[str, str]
@@ -71,7 +69,7 @@ def define(context: Context, view: FeatureView) -> Defined:
     SourceError
         If a source cannot be read.
     """
-    schemas = {source.name: _schema(context, source) for source in view.sources}
+    schemas = {source.name: context.reader.schema(source) for source in view.sources}
     always = [*view.entity.keys, *(name for name in (view.event_time, view.created_time) if name is not None)]
     if view.sql is not None:
         reading = _read_sql(context, view, schemas, always)
@@ -79,8 +77,8 @@ def define(context: Context, view: FeatureView) -> Defined:
         reading = _read_function(context, view, schemas)
     else:
         reading = _read_columns(view, schemas, always)
-    _check_frame(view, reading.outputs)
-    key_reads = {use[:2] for name in always for use in reading.uses.get(name, ())}
+    _check_frame(view, reading)
+    key_reads = {(use[0], use[1]) for name in always for use in reading.uses.get(name, ())}
     definition = Definition(
         view=view.name,
         entity=view.entity.name,
@@ -108,26 +106,6 @@ def define(context: Context, view: FeatureView) -> Defined:
     return Defined(definition, metadata, tuple((source, schemas[source.name]) for source in view.sources))
 
 
-def _schema(context: Context, source: Source) -> dict[str, str]:
-    if isinstance(source, ArrowSource):  # its rows are in the store only once it is applied
-        return context.reader.table_schema(source.name, as_table(source))
-    return context.reader.schema(source.name, source.kind, source.location())
-
-
-def as_table(source: ArrowSource) -> pa.Table:
-    """Return the rows that an arrow source was given.
-
-    Raises
-    ------
-    DefinitionError
-        If they are no table that Arrow reads.
-    """
-    try:
-        return source.table if isinstance(source.table, pa.Table) else pa.table(source.table)
-    except (TypeError, ValueError, pa.ArrowException) as error:
-        raise DefinitionError(f"source {source.name!r} holds no table that Arrow reads: {error}") from error
-
-
 def _types(view: FeatureView, columns: list[tuple[str, str]], wanted: set[str] | None = None) -> dict[str, FeatureType]:
     return {
         name: from_duckdb(type_, where=f"column {name!r} of feature view {view.name!r}")
@@ -152,6 +130,7 @@ def _read_sql(context: Context, view: FeatureView, schemas: Schemas, always: lis
     event_time = view.event_time
     return _Reading(
         computation,
+        tuple(name for name, _ in described),
         _types(view, described, _wanted(view, always)),
         {name: tuple(sorted(kept.get(name, ()))) for name in schemas},
         {name: f"{analysis.algorithm}:{text}" for name, text in analysis.canonical_of.items()},
@@ -167,10 +146,12 @@ def _read_function(context: Context, view: FeatureView, schemas: Schemas) -> _Re
     name, text, imports = function_source(view.transform)
     computation = Computation("function", text, digest([name, text]), name, imports)
     always = [*view.entity.keys, *(item for item in (view.event_time, view.created_time) if item is not None)]
-    outputs = _types(view, context.engine.describe(computation, schemas), _wanted(view, always))
+    described = context.engine.describe(computation, schemas)
+    outputs = _types(view, described, _wanted(view, always))
     every = tuple((source, column, "DIRECT") for source in sorted(schemas) for column in sorted(schemas[source]))
     return _Reading(
         computation,
+        tuple(column for column, _ in described),
         outputs,
         {name: tuple(sorted(columns)) for name, columns in schemas.items()},
         dict.fromkeys(outputs, computation.canonical),
@@ -186,6 +167,7 @@ def _read_columns(view: FeatureView, schemas: Schemas, always: list[str]) -> _Re
     kept = {name: type_ for name, type_ in columns.items() if wanted is None or name in wanted}
     return _Reading(
         Computation("columns", "", ""),
+        tuple(columns),
         _types(view, list(kept.items())),
         {source: tuple(sorted(kept))},
         dict.fromkeys(kept, ""),
@@ -195,20 +177,22 @@ def _read_columns(view: FeatureView, schemas: Schemas, always: list[str]) -> _Re
     )
 
 
-def _check_frame(view: FeatureView, outputs: Mapping[str, FeatureType]) -> None:
+def _check_frame(view: FeatureView, reading: _Reading) -> None:
     for key, type_ in view.entity.keys.items():
-        found = _output(view, key, "the join key", outputs)
+        found = _output(view, key, "the join key", reading)
         if not _fits(found, type_):
             raise ContractError(_mismatch(view, f"join key {key!r}", type_, found))
     for name, what in ((view.event_time, "the event time"), (view.created_time, "the created time")):
-        if name is not None and _output(view, name, what, outputs).kind not in {"Timestamp", "Date"}:
-            raise ContractError(_mismatch(view, f"{what} {name!r}", Timestamp, outputs[name]))
+        if name is not None and _output(view, name, what, reading).kind not in {"Timestamp", "Date"}:
+            raise ContractError(_mismatch(view, f"{what} {name!r}", Timestamp, reading.outputs[name]))
 
 
-def _output(view: FeatureView, name: str, what: str, outputs: Mapping[str, FeatureType]) -> FeatureType:
-    if name not in outputs:
-        raise ContractError(f"feature view {view.name!r} gives no column {name!r}, {what}.{nearest(name, outputs)}")
-    return outputs[name]
+def _output(view: FeatureView, name: str, what: str, reading: _Reading) -> FeatureType:
+    if name not in reading.outputs:
+        raise ContractError(
+            f"feature view {view.name!r} gives no column {name!r}, {what}.{nearest(name, reading.columns)}"
+        )
+    return reading.outputs[name]
 
 
 def _mismatch(view: FeatureView, what: str, declared: FeatureType, found: FeatureType) -> str:
@@ -231,15 +215,15 @@ def _features(view: FeatureView, outputs: Mapping[str, FeatureType], always: lis
 
 
 def _feature(
-    view: FeatureView, feature: Feature, reading: _Reading, key_reads: set[tuple[str, ...]]
+    view: FeatureView, feature: Feature, reading: _Reading, key_reads: set[tuple[str, str]]
 ) -> FeatureDefinition:
-    found = _output(view, feature.name, "a declared feature", reading.outputs)
+    found = _output(view, feature.name, "a declared feature", reading)
     type_ = feature.type or found
     if not _fits(found, type_):
         raise ContractError(_mismatch(view, f"feature {feature.name!r}", type_, found))
-    uses = {use[:2]: use[2] for use in reading.uses[feature.name]}
+    uses = {(use[0], use[1]): use[2] for use in reading.uses[feature.name]}
     for pair in key_reads:
-        uses.setdefault(pair, "INDIRECT")  # type: ignore[arg-type] # pairs of (source, column)
+        uses.setdefault(pair, "INDIRECT")
     return FeatureDefinition(
         feature.name,
         type_,

@@ -91,7 +91,6 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
     definition = version.definition
     before = data_versions(context, version)
     for _ in range(_ATTEMPTS):
-        progress = f"materialize {version.reference}"
         rows = context.engine.rows(
             definition,
             start=None if start is None else from_micros(start),
@@ -104,7 +103,7 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
                 version.number,
                 rows,
                 row_group_rows=context.settings.row_group_rows,
-                progress=lambda done, what=progress: context.progress(what, done, None),  # type: ignore[misc] # bound per loop
+                progress=lambda done: context.progress(f"materialize {version.reference}", done, None),
             )
         after = data_versions(context, version)
         if after == before:
@@ -117,10 +116,7 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
 
 def data_versions(context: Context, version: FeatureVersion) -> tuple[SourceRead, ...]:
     """Return the data version that each source of a feature version is at now."""
-    return tuple(
-        SourceRead(source.name, context.reader.data_version(source.name, source.kind, source.location))
-        for source in version.definition.sources
-    )
+    return tuple(SourceRead(source.name, context.reader.data_version(source)) for source in version.definition.sources)
 
 
 def _combine(context: Context, head: Snapshot | None, run: Run) -> tuple[Run, ...]:

@@ -55,8 +55,7 @@ class OnlineReader:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._sequence = -1
-        self._requests: dict[object, _Request] = {}
+        self._known: tuple[int, dict[object, _Request]] = (-1, {})
 
     def get(
         self,
@@ -102,15 +101,17 @@ class OnlineReader:
             lock.digest if isinstance(lock, PinSet) else lock,
         )
         sequence = self._context.catalog.sequence()
-        if sequence != self._sequence or len(self._requests) > _MOST_PLANS:
-            self._requests, self._sequence = {}, sequence
-        request = self._requests.get(key)
+        known, requests = self._known
+        if sequence != known or len(requests) > _MOST_PLANS:
+            requests = {}
+            self._known = (sequence, requests)
+        request = requests.get(key)
         if request is None:
             with self._context.catalog.read() as connection:
                 columns, found = self._columns(connection, features, model, endpoint)
                 _check_lock(found, lock)
                 request = _plan(connection, columns)
-            self._requests[key] = request
+            requests[key] = request  # of this state, even if another thread has seen a newer one meanwhile
         return request
 
     def _columns(

@@ -138,7 +138,7 @@ def _reach_back(context: Context, version: FeatureVersion, start: int) -> tuple[
         head = snapshots.head(connection, version)
     if head is None:
         return start, 0
-    earliest, count = context.engine.late_rows(version.definition, before=from_micros(start), files=context.paths(head))
+    earliest, count = context.engine.late_rows(version.definition, before=from_micros(start), files=head.files)
     return (start if earliest is None else min(start, to_micros(earliest))), count
 
 

@@ -176,10 +176,10 @@ def _target(connection: Connection, reference: Reference, to: object, endpoint: 
             raise RequestError(
                 f"nothing lies below what {str(reference)!r} reads: name the version, for example to='v1'."
             )
-        entry = activations.by_id(connection, stack.below)
-        return entry.version, entry.below if stack is own else None
+        lower = activations.by_id(connection, stack.below)
+        return lower.version, lower.below if stack is own else None
     number = _number(connection, reference, to)
-    entry = stack if stack is own else None
+    entry: Activation | None = stack if stack is own else None
     while entry is not None:
         if entry.version == number:
             return number, entry.below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from featurestore.operations.context import Context
 
 __all__ = ["get_training_frame", "load_frame"]
+
+_log = logging.getLogger(__name__)
 
 
 def get_training_frame(
@@ -192,8 +195,21 @@ def _join(
     if not context.catalog.read_only:
         code = code_state()
         with context.catalog.write() as tx:
+            unpinned = [snapshot for snapshot in chosen.values() if not frames.is_pinned(tx.connection, snapshot.id)]
             frames.save(tx, identity, pins, spine.num_rows, code)
+        for snapshot in unpinned:
+            _guard(context, snapshot)
     return TrainingFrame(result.table, pins, tuple(column.name for column in columns), result.report, identity)
+
+
+def _guard(context: Context, snapshot: Snapshot) -> None:
+    """Tag a pinned snapshot in its Iceberg table, so that other engines leave it alone; the pin is the catalog's."""
+    if snapshot.iceberg_snapshot_id is None:
+        return
+    try:
+        context.tables.tag(snapshot.view, snapshot.version, snapshot.iceberg_snapshot_id, f"pinned-{snapshot.id[:12]}")
+    except CorruptError as error:  # the store was moved, and its Iceberg tables were not written since
+        _log.warning("%s: its Iceberg table cannot be tagged: %s", snapshot.reference, error)
 
 
 def _check_names(spine: pa.Table, columns: Sequence[Column]) -> None:
@@ -223,7 +239,7 @@ def _reads(context: Context, columns: Sequence[Column], chosen: Mapping[str, Sna
     return [
         ViewRead(
             group[0].version.definition,
-            tuple(context.root / file.path for file in chosen[reference].files),
+            context.paths(chosen[reference]),
             on,
             tuple((column.feature.name, column.name) for column in group),
             reference,

@@ -119,5 +119,5 @@ def test_a_crash_between_iceberg_and_catalog_is_not_inherited(
 
     after = store.materialize("airport_weather", start=hour(24), end=hour(48))
     assert after.rows == 96
-    catalog = SqlCatalog("check", uri=f"sqlite:///{store.root / 'iceberg.db'}", warehouse=str(store.root))
+    catalog = SqlCatalog("featurestore", uri=f"sqlite:///{store.root / 'iceberg.db'}", warehouse=str(store.root))
     assert catalog.load_table(("airport_weather", "v1")).scan().to_arrow().num_rows == 96

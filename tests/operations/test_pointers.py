@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -28,8 +29,8 @@ def live(store: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame) -> fs.Fea
     return store
 
 
-def winds(store: fs.FeatureStore, **selector: object) -> list[float]:
-    answer = store.get_online_features(entities=JFK, at=AT, **selector)  # type: ignore[arg-type]  # any selector
+def winds(store: fs.FeatureStore, at: datetime = AT, **selector: object) -> list[float]:
+    answer = store.get_online_features(entities=JFK, at=at, **selector)  # type: ignore[arg-type]  # any selector
     return next(values for name, values in answer.to_dict().items() if "wind" in name)
 
 
@@ -156,7 +157,7 @@ def test_earlier_rows_are_served_again_and_held(live: fs.FeatureStore, folder: P
     first = live.snapshots("airport_weather@v1")[0]
     weather().with_columns(pl.col("wind") + 1000).write_parquet(folder / "weather" / "0.parquet")
     live.refresh(until=hour(48))
-    assert winds(live, model="delay@1") == [1000 + WIND]
+    assert winds(live, hour(48), model="delay@1") == [1000 + WIND]
     held = live.publish("airport_weather@v1", snapshot=first, at=AT)
     assert held.held
     assert winds(live, model="delay@1") == [WIND]

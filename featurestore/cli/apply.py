@@ -1,0 +1,32 @@
+"""`featurestore apply`: record definitions as versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from featurestore.cli.command import verb
+
+if TYPE_CHECKING:
+    from featurestore.cli.command import Session
+
+__all__ = ["apply"]
+
+
+@verb(
+    "apply",
+    "featurestore apply features/",
+)
+@click.argument("paths", nargs=-1, required=True)
+def apply(session: Session, paths: tuple[str, ...]) -> None:
+    """Record the feature views in PATHS as versions; the same content again changes nothing.
+
+    PATHS are Python files, or folders of them. Views that are not in PATHS stay as they are.
+    """
+    from featurestore.cli.modules import load_views
+
+    views = load_views(paths)
+    with session.store() as store:
+        versions = store.apply(views)
+    session.output.answer(versions)

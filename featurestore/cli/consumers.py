@@ -1,0 +1,31 @@
+"""`featurestore consumers`: who reads a feature, a version or a source column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from featurestore.cli.command import verb
+
+if TYPE_CHECKING:
+    from featurestore.cli.command import Session
+
+__all__ = ["consumers"]
+
+
+@verb(
+    "consumers",
+    "featurestore consumers airport_weather@v1:temp",
+    "featurestore consumers weather.wind_speed --live",
+)
+@click.argument("node")
+@click.option("--live", is_flag=True, help="Only models that are on an endpoint now.")
+def consumers(session: Session, node: str, *, live: bool) -> None:
+    """Show which model versions and endpoints read NODE.
+
+    NODE is view@v1:feature, view@v1, view:feature, view, source.column or source/name.
+    """
+    with session.store(read_only=True) as store:
+        answer = store.consumers(node, live=live)
+    session.output.answer(answer)

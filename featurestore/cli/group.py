@@ -1,0 +1,130 @@
+"""The `featurestore` command: its verbs by what they are for, each imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from featurestore import __version__
+from featurestore.cli.exits import EXITS
+from featurestore.errors import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SECTIONS", "VERBS", "LazyGroup", "Verb", "cli"]
+
+
+class Verb(NamedTuple):
+    """Where a verb is: `module:attribute` below `featurestore.cli`, and its line in the list of commands."""
+
+    where: str
+    summary: str
+
+
+SECTIONS: Mapping[str, Mapping[str, Verb]] = {
+    "Define and materialize": {
+        "init": Verb("init:init", "Make a store and its featurestore.toml."),
+        "plan": Verb("plan:plan", "Show what applying these definitions would change."),
+        "apply": Verb("apply:apply", "Record feature views as versions."),
+        "materialize": Verb("materialize:materialize", "Compute the rows of a feature version."),
+        "refresh": Verb("refresh:refresh", "Bring every version that anyone reads up to date."),
+        "push": Verb("push:push", "Append rows to a push source."),
+    },
+    "Train and deploy": {
+        "train": Verb("train:train", "Join features to a spine, as of each row's time."),
+        "register": Verb("register:register", "Record a model version and what it was trained on."),
+        "deploy": Verb("deploy:deploy", "Put a model version on an endpoint."),
+        "undeploy": Verb("deploy:undeploy", "Take a model version off an endpoint."),
+        "lock": Verb("lock:lock", "Print the lock of a model version or a frame."),
+    },
+    "Serve": {
+        "publish": Verb("publish:publish", "Put a version's newest rows into the online store."),
+        "activate": Verb("activate:activate", "Point readers at a feature version."),
+        "rollback": Verb("rollback:rollback", "Point readers back at an earlier version."),
+        "retire": Verb("retire:retire", "Mark a feature version as not to be used any more."),
+        "get": Verb("get:get", "Look features up, as the server would."),
+        "serve": Verb("serve:serve", "Serve features over gRPC."),
+    },
+    "Ask": {
+        "status": Verb("status:status", "What the store holds, and how fresh it is."),
+        "show": Verb("show:show", "Show a view, version, snapshot, model or endpoint, or list them."),
+        "consumers": Verb("consumers:consumers", "Who reads a feature, version or source column."),
+        "lineage": Verb("lineage:lineage", "What a node comes from, or what depends on it."),
+        "active": Verb("active:active", "Which version was active, and when."),
+        "changes": Verb("changes:changes", "What has changed, by whom and why."),
+        "trained-on": Verb("trained_on:trained_on", "What exact data a model version was trained on."),
+        "stale": Verb("stale:stale", "What has changed since each live model was trained."),
+        "diff": Verb("diff:diff", "What differs between two model versions."),
+    },
+}
+"""Section to verb name to verb, in the order of the help."""
+
+VERBS: Mapping[str, Verb] = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}
+
+_PATH = (
+    "featurestore apply features/",
+    "featurestore materialize airport_weather",
+    "featurestore train airport_weather@v1 --spine flights.parquet --out frame.parquet --lock delay.lock",
+    "featurestore register delay --version 1 --lock delay.lock",
+    "featurestore publish airport_weather@v1",
+    "featurestore deploy delay@1 --endpoint eta-prod",
+    "featurestore serve",
+)
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the help."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        module, _, attribute = verb.where.partition(":")
+        command = getattr(import_module(f"featurestore.cli.{module}"), attribute)
+        if not isinstance(command, click.Command):  # a slip in the table above
+            raise TypeError(verb.where)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command, or fail with the nearest name."""
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            ctx.fail(f"there is no command {args[0]!r}.{nearest(args[0], VERBS, limit=len(VERBS))}")
+        return super().resolve_command(ctx, args)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the tool is for, and the path of the data through its commands."""
+        super().format_help_text(ctx, formatter)
+        with formatter.section("The path of the data"):
+            for line in _PATH:
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the exit codes."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(row.code), row.meaning) for row in EXITS])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands from the table, without importing any."""
+        for section, verbs in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, verb.summary) for name, verb in verbs.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Feature versions side by side, training pinned to exact rows, one graph from source to endpoint.
+
+    Every command takes --store FOLDER|TOML (or FEATURESTORE_STORE; without it ./featurestore.toml, else
+    ./.featurestore) and --json: one JSON document on standard output, everything else on standard error.
+    """

@@ -1,0 +1,73 @@
+"""`featurestore init`: make a store."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from featurestore.cli.command import verb
+from featurestore.errors import ConfigError
+from featurestore.model.settings import Settings
+
+if TYPE_CHECKING:
+    from featurestore.cli.command import Session
+
+__all__ = ["init"]
+
+_COMMENTS = {
+    "memory_limit": "that a query may use before it spills to disk",
+    "threads": "of the offline store's engines; 0 takes one per core",
+    "require_pins": "true refuses references without a version",
+    "row_group_rows": "rows of one Parquet row group",
+    "keep_generations": "online generations kept for each feature version",
+}
+
+
+@verb(
+    "init",
+    "featurestore init",
+)
+@click.argument("folder", default=".")
+def init(session: Session, folder: str) -> None:
+    """Make a store and its featurestore.toml in FOLDER, by default the working folder.
+
+    What is there already stays as it is. With --store FOLDER only that store is made, without a featurestore.toml.
+    """
+    from featurestore.config import DEFAULT_FOLDER, DEFAULT_TOML
+
+    if session.path is None:
+        toml = Path(folder) / DEFAULT_TOML
+    elif session.path.lower().endswith(".toml"):
+        toml = Path(session.path)
+    else:
+        toml = None
+    if toml is not None and not toml.exists():
+        try:
+            toml.parent.mkdir(parents=True, exist_ok=True)
+            toml.write_text(_text(DEFAULT_FOLDER), encoding="utf-8")
+        except OSError as error:
+            message = f"{str(toml)!r} cannot be written: {error}."
+            raise ConfigError(message) from error
+    path = str(toml) if toml is not None else session.path
+    with replace(session, path=path).store() as store:
+        root = store.root
+    session.output.answer(
+        {"store": root, "configuration": toml},
+        people=f"store {root}" + (f"\nsettings {toml}" if toml is not None else ""),
+    )
+
+
+def _text(folder: str) -> str:
+    lines = [
+        f'store = "{folder}"   # relative to this file',
+        "",
+        "# The defaults; FEATURESTORE_THREADS=2 and so on win.",
+    ]
+    for item in fields(Settings):
+        value = item.default
+        text = f'"{value}"' if isinstance(value, str) else str(value).lower()
+        lines.append(f"# {item.name} = {text}   # {_COMMENTS[item.name]}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,38 @@
+"""`featurestore lineage`: what a node comes from, or what depends on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from featurestore.cli.command import verb
+
+if TYPE_CHECKING:
+    from featurestore.cli.command import Session
+
+__all__ = ["lineage"]
+
+
+@verb(
+    "lineage",
+    "featurestore lineage delay@1 --up",
+    "featurestore lineage weather.wind_speed --down --depth 2",
+    "featurestore lineage delay@1 --format mermaid",
+)
+@click.argument("node")
+@click.option("--up", "direction", flag_value="up", help="What the node comes from; this is the default.")
+@click.option("--down", "direction", flag_value="down", help="What depends on the node.")
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Steps to follow; by default all.")
+@click.option(
+    "--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", help="What is printed."
+)
+def lineage(session: Session, node: str, *, direction: str | None, depth: int | None, form: str) -> None:
+    """Show what NODE comes from (--up) or what depends on it (--down): a tree, Mermaid or Graphviz.
+
+    NODE is a feature, a version, a view, a source, a source's column, a model version or an endpoint.
+    """
+    with session.store(read_only=True) as store:
+        answer = store.lineage(node, direction or "up", depth=depth)
+    text = {"tree": answer.__str__, "mermaid": answer.to_mermaid, "dot": answer.to_dot}[form]()
+    session.output.answer(answer, people=text)

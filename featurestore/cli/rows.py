@@ -1,0 +1,141 @@
+"""Rows in files: read by the ending of their name, for spines and pushed rows; written for training frames."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from featurestore.errors import NotFoundError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["read_rows", "write_rows"]
+
+
+def read_rows(path: str) -> pa.Table:
+    """Return the rows of a file.
+
+    Parameters
+    ----------
+    path
+        A `.parquet`, `.csv` (with a header line), `.json` (a list of objects) or `.jsonl` (an object a line) file, or
+        `-` for JSON on standard input. Texts that are ISO times become times in CSV and JSON; an empty CSV field is
+        null.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
+    RequestError
+        If its ending is none of these, or its content is not what the ending says.
+    """
+    if path == "-":
+        return _from_json(sys.stdin.read(), "standard input")
+    file = Path(path)
+    if not file.is_file():
+        message = f"there is no file {path!r} (from {str(Path.cwd())!r})."
+        raise NotFoundError(message)
+    reader = _READERS.get(file.suffix.lower())
+    if reader is None:
+        message = f"{path!r} is none of {', '.join(_READERS)}: the ending says how it is read."
+        raise RequestError(message)
+    try:
+        return reader(file)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
+        message = f"{path!r} cannot be read as {file.suffix.lower()}: {error}"
+        raise RequestError(message) from error
+
+
+def write_rows(table: pa.Table, path: str) -> Path:
+    """Write a table to a `.parquet`, `.csv` or `.arrow` (IPC) file and return its path.
+
+    Raises
+    ------
+    RequestError
+        If the ending is none of these, or the file cannot be written.
+    """
+    import pyarrow.csv
+    import pyarrow.feather
+    import pyarrow.parquet
+
+    writers: dict[str, Callable[[], object]] = {
+        ".parquet": lambda: pyarrow.parquet.write_table(table, path),
+        ".csv": lambda: pyarrow.csv.write_csv(table, path),
+        ".arrow": lambda: pyarrow.feather.write_feather(table, path, compression="uncompressed"),
+    }
+    writer = writers.get(Path(path).suffix.lower())
+    if writer is None:
+        message = f"{path!r} is none of {', '.join(writers)}: the ending says how it is written."
+        raise RequestError(message)
+    try:
+        writer()
+    except OSError as error:
+        message = f"{path!r} cannot be written: {error}."
+        raise RequestError(message) from error
+    return Path(path)
+
+
+def _read_parquet(file: Path) -> pa.Table:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(file)
+
+
+def _read_csv(file: Path) -> pa.Table:
+    from pyarrow import csv
+
+    convert = csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""])
+    return csv.read_csv(file, convert_options=convert)
+
+
+def _read_json(file: Path) -> pa.Table:
+    return _from_json(file.read_text(encoding="utf-8"), repr(str(file)))
+
+
+def _read_json_lines(file: Path) -> pa.Table:
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return _from_json(f"[{','.join(lines)}]", repr(str(file)))
+
+
+_READERS: dict[str, Callable[[Path], pa.Table]] = {
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+    ".json": _read_json,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+}
+
+
+def _from_json(text: str, where: str) -> pa.Table:
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"{where} is not valid JSON: {error}."
+        raise RequestError(message) from error
+    rows = [rows] if isinstance(rows, dict) else rows
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        message = f'{where} holds no rows: write a list of objects, for example [{{"origin": "JFK", "temp": 20.5}}].'
+        raise RequestError(message)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: pa.array(_times([row.get(name) for row in rows])) for name in names})
+
+
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+
+
+def _times(values: list[Any]) -> list[Any]:
+    """Return the values as times if every one that is not null is the ISO text of a time, otherwise as they are."""
+    texts = [value for value in values if value is not None]
+    if not texts or not all(isinstance(value, str) and _DATE_AND_TIME.match(value) for value in texts):
+        return values
+    try:
+        return [None if value is None else datetime.fromisoformat(value) for value in values]
+    except (TypeError, ValueError):
+        return values

@@ -1,0 +1,365 @@
+"""Consumers: which models and endpoints read a node.
+
+Columns and features are followed on the definition plane only: a model that was trained on a frame holding a version,
+but whose lock reads none of the features asked about, is no consumer. Snapshots, source data and frames are followed
+on the instance plane, to the models that were trained on those rows and to the endpoints that are served from them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from featurestore.catalog import generations, graph, schema
+from featurestore.lineage.nodes import parse_node
+from featurestore.lineage.reads import Reading, batches, definitions, live_reads, lock_columns, pointed_endpoints
+from featurestore.lineage.text import outline, some, table
+from featurestore.model.reference import parse_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+    from featurestore.catalog.graph import Asset
+
+__all__ = ["Consumers", "EndpointUse", "FeatureUse", "ModelUse", "consumers", "features_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureUse:
+    """A feature that depends on the node, or is it.
+
+    Attributes
+    ----------
+    feature
+        `view@vN:feature`.
+    how
+        `"DIRECT"`: the node's values become its values; `"INDIRECT"`: they act only on which rows it has, their order
+        or their grouping.
+    exact
+        False where the computation could not be read, so that it counts as reading every column.
+    """
+
+    feature: str
+    how: str
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A model version whose lock reads the node (or, of rows, that was trained on them).
+
+    Attributes
+    ----------
+    model, owner
+        `delay@1`, and who answers for it.
+    reads
+        The features through which it reads the node.
+    endpoints
+        Where it is live and reads the node now: an endpoint moved to another version is not among them.
+    """
+
+    model: str
+    owner: str
+    reads: tuple[FeatureUse, ...]
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointUse:
+    """A live endpoint that reads the node now.
+
+    Attributes
+    ----------
+    endpoint, model
+        Which model on which endpoint.
+    reads
+        `"lock"`: as the model's lock says; `"pointer"`: moved there for this endpoint, by `activation`; `"training"`:
+        the model was trained on the rows asked about, and they are not what it is served from.
+    version
+        `view@vN` that answers now; empty for `"training"`.
+    activation
+        The move's id, for `"pointer"`.
+    features
+        `view@vN:feature` it reads of the node.
+    """
+
+    endpoint: str
+    model: str
+    reads: str
+    version: str
+    activation: int | None
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """Who reads a node."""
+
+    node: Asset
+    models: tuple[ModelUse, ...]
+    endpoints: tuple[EndpointUse, ...]
+
+    def __str__(self) -> str:
+        if not self.models and not self.endpoints:
+            return f"{self.node.key} ({self.node.kind}): nothing reads it"
+        models = [
+            (use.model, use.owner or "-", _how(use.reads), some([item.feature for item in use.reads]),
+             some(use.endpoints) or "-")
+            for use in self.models
+        ]  # fmt: skip
+        endpoints = [
+            (use.endpoint, use.model, use.reads if use.activation is None else f"pointer (activation {use.activation})",
+             use.version or "-", some([feature.rpartition(":")[2] for feature in use.features]))
+            for use in self.endpoints
+        ]  # fmt: skip
+        return outline(
+            f"{self.node.key} ({self.node.kind})",
+            table(("model", "owner", "how", "reads", "live on"), models),
+            table(("endpoint", "model", "reads by", "version", "features"), endpoints),
+        )
+
+
+def _how(uses: Iterable[FeatureUse]) -> str:
+    uses = list(uses)
+    how = "DIRECT" if any(use.how == "DIRECT" for use in uses) else "INDIRECT"
+    return how if all(use.exact for use in uses) else f"{how}, inexact"
+
+
+def consumers(connection: Connection, node: object, *, live: bool = False) -> Consumers:
+    """Return the models and endpoints that read a node.
+
+    Parameters
+    ----------
+    connection
+        One consistent read of the catalog.
+    node
+        As `lineage.nodes.parse_node` reads it: a source, column, view, version, feature, data version, snapshot,
+        frame, or a model version (its consumers are the endpoints it is live on). A source is all its columns and the
+        versions that read it, a view all its versions.
+    live
+        List only the models that read the node on a live endpoint now.
+
+    Raises
+    ------
+    NotFoundError, DefinitionError
+        As `parse_node`.
+    """
+    asset = parse_node(connection, node)
+    if asset.kind in {"data", "snapshot", "frame"}:
+        found = _of_rows(connection, asset)
+    elif asset.kind == "model":
+        found = Consumers(asset, (), tuple(_endpoints(live_reads(connection, models=[asset.key]))))
+    elif asset.kind == "endpoint":
+        found = Consumers(asset, (), ())
+    else:
+        found = _of_features(connection, asset, features_of(connection, asset))
+    models = tuple(use for use in found.models if use.endpoints or not live)
+    return Consumers(asset, models, found.endpoints)
+
+
+# --- the definition plane
+
+
+def features_of(connection: Connection, asset: Asset) -> dict[str, FeatureUse]:
+    """Return the features that a source, column, view, version or feature is or reaches, by their text form."""
+    if asset.kind == "feature":
+        return {asset.key: FeatureUse(asset.key, "DIRECT")}
+    nodes = [row for row, _ in graph.find(connection, asset.key, asset.kind)]
+    if asset.kind == "view":
+        nodes = _step(connection, nodes, "has version")
+    if asset.kind in {"view", "version"}:
+        keys = [found.key for _, _, kind, found in graph.links(connection, nodes, "down", columns=False)
+                if kind == "has feature"]  # fmt: skip
+        return {key: FeatureUse(key, "DIRECT") for key in keys}
+    source = asset.key if asset.kind == "source" else asset.key.partition(".")[0]
+    columns = nodes if asset.kind == "column" else _step(connection, nodes, "has column")
+    uses: dict[str, FeatureUse] = {}
+    for _, _, kind, found in graph.links(connection, columns, "down", columns=True):
+        if kind == "DIRECT" or found.key not in uses:
+            uses[found.key] = FeatureUse(found.key, kind)
+    return _with_inexact(connection, source, uses, everything=asset.kind == "source")
+
+
+def _with_inexact(
+    connection: Connection, source: str, uses: dict[str, FeatureUse], *, everything: bool
+) -> dict[str, FeatureUse]:
+    """Add the features of the source's versions whose computation cannot be read, or (`everything`) all of them."""
+    readers = _step_assets(connection, [row for row, _ in graph.find(connection, source, "source")], "read by")
+    wanted = {_view_and_number(asset.key) for asset in readers if asset.kind == "version"}
+    found = dict(uses)
+    for (view, number), definition in definitions(connection, wanted).items():
+        for feature in definition.features:
+            key = f"{view}@v{number}:{feature.name}"
+            if key in found:
+                found[key] = FeatureUse(key, found[key].how, feature.exact)
+            elif not feature.exact:
+                found[key] = FeatureUse(key, "DIRECT", exact=False)
+            elif everything:
+                found[key] = FeatureUse(key, "INDIRECT")
+    return found
+
+
+def _view_and_number(reference: str) -> tuple[str, int]:
+    parsed = parse_reference(reference)
+    return parsed.view, parsed.version or 0
+
+
+def _step_assets(connection: Connection, nodes: Iterable[int], kind: str) -> list[Asset]:
+    return [asset for _, _, edge, asset in graph.links(connection, nodes, "down", columns=False) if edge == kind]
+
+
+def _step(connection: Connection, nodes: Iterable[int], kind: str) -> list[int]:
+    links = graph.links(connection, nodes, "down", columns=False)
+    return list(dict.fromkeys(reached for _, reached, edge, _ in links if edge == kind))
+
+
+def _of_features(connection: Connection, asset: Asset, uses: Mapping[str, FeatureUse]) -> Consumers:
+    models = _models_reading(connection, uses)
+    readings = _readings(connection, models, uses)
+    live: dict[str, dict[str, None]] = defaultdict(dict)
+    for reading in readings:
+        live[reading.deployment.reference][reading.deployment.endpoint] = None
+    owners = _owners(connection, models)
+    used = tuple(
+        ModelUse(model, owners.get(model, ""), tuple(uses[feature] for feature in features), tuple(live[model]))
+        for model, features in models.items()
+    )
+    return Consumers(asset, used, tuple(_endpoints(readings)))
+
+
+def _models_reading(connection: Connection, uses: Mapping[str, FeatureUse]) -> dict[str, list[str]]:
+    """Return the model versions whose locks read any of the features, each with those it reads."""
+    nodes = {row: asset.key for keys in batches(uses) for row, asset in _features(connection, keys)}
+    found: dict[str, list[str]] = defaultdict(list)
+    for near, _, _, model in graph.links(connection, nodes, "down", columns=True):
+        found[model.key].append(nodes[near])
+    return {model: sorted(features) for model, features in sorted(found.items())}
+
+
+def _features(connection: Connection, keys: list[str]) -> list[tuple[int, Asset]]:
+    table_ = schema.assets
+    statement = select(table_.c.id, table_.c.kind, table_.c.key).where(
+        table_.c.kind == "feature", table_.c.folded.in_([key.casefold() for key in keys])
+    )
+    return [(row.id, graph.Asset(row.kind, row.key)) for row in connection.execute(statement)]
+
+
+def _readings(connection: Connection, models: Iterable[str], uses: Mapping[str, FeatureUse]) -> list[Reading]:
+    """Return what live endpoints read now of the features, by the lock or by a pointer."""
+    views = {feature.partition("@")[0] for feature in uses}
+    endpoints = pointed_endpoints(connection, views)
+    readings = live_reads(connection, endpoints=endpoints, models=models)
+    return [reading for reading in readings if reading.reference in uses]
+
+
+def _owners(connection: Connection, models: Iterable[str]) -> dict[str, str]:
+    table_ = schema.model_versions
+    reference = table_.c.model + "@" + table_.c.version
+    found = {}
+    for part in batches(models):
+        rows = connection.execute(select(reference, table_.c.owner).where(reference.in_(part)))
+        found.update({row[0]: row[1] for row in rows})
+    return found
+
+
+def _endpoints(readings: Iterable[Reading]) -> list[EndpointUse]:
+    """Return one use for each endpoint, model, version and way of reading."""
+    grouped: dict[tuple[str, str, str, str, int | None], dict[str, None]] = defaultdict(dict)
+    for reading in readings:
+        activation = None if reading.activation is None else reading.activation.id
+        reads = "lock" if activation is None else "pointer"
+        where = (reading.deployment.endpoint, reading.deployment.reference)
+        grouped[*where, reads, reading.version_reference, activation][reading.reference] = None
+    return [EndpointUse(*key, tuple(sorted(features))) for key, features in sorted(grouped.items(), key=_order)]
+
+
+def _order(item: tuple[tuple[str, str, str, str, int | None], object]) -> tuple[str, str, str, str, int]:
+    endpoint, model, reads, version, activation = item[0]
+    return endpoint, model, version, reads, activation or 0
+
+
+# --- the instance plane
+
+
+def _of_rows(connection: Connection, asset: Asset) -> Consumers:
+    """Return the models trained on the rows and the endpoints that are served from them."""
+    nodes = [row for row, _ in graph.find(connection, asset.key, asset.kind)]
+    snapshots = _step(connection, nodes, "read by") if asset.kind == "data" else nodes
+    frames = nodes if asset.kind == "frame" else _step(connection, snapshots, "joined into")
+    trained = [model.key for model in _step_assets(connection, frames, "trained")]
+    versions: set[str] | None = None
+    served: list[EndpointUse] = []
+    if asset.kind != "frame":
+        rows = {node.key for node in _assets(connection, snapshots)}
+        links = graph.links(connection, snapshots, "up", columns=False)
+        versions = {node.key for _, _, kind, node in links if kind == "materialized as"}
+        served = _served(connection, versions, rows)
+    locks = _locks(connection, trained)
+    reads = {
+        model: tuple(FeatureUse(key, "DIRECT") for key in keys if versions is None or key.partition(":")[0] in versions)
+        for model, (_, keys) in sorted(locks.items())
+    }
+    endpoints = _trained(connection, [model for model, uses in reads.items() if uses], reads, served)
+    live: dict[str, dict[str, None]] = defaultdict(dict)
+    for use in endpoints:
+        live[use.model][use.endpoint] = None
+    models = tuple(ModelUse(model, locks[model][0], uses, tuple(live[model])) for model, uses in reads.items() if uses)
+    return Consumers(asset, models, tuple(endpoints))
+
+
+def _assets(connection: Connection, nodes: Iterable[int]) -> list[Asset]:
+    table_ = schema.assets
+    return [
+        graph.Asset(row.kind, row.key)
+        for part in batches(nodes)
+        for row in connection.execute(select(table_.c.kind, table_.c.key).where(table_.c.id.in_(part)))
+    ]
+
+
+def _served(connection: Connection, versions: Iterable[str], snapshots: set[str]) -> list[EndpointUse]:
+    """Return the live endpoints that read a version whose published rows are one of the snapshots."""
+    uses: dict[str, FeatureUse] = {}
+    for reference in versions:
+        generation = generations.current(connection, *_view_and_number(reference))
+        if generation is not None and generation.snapshot in snapshots:
+            uses |= features_of(connection, graph.Asset("version", reference))
+    return _endpoints(_readings(connection, _models_reading(connection, uses), uses)) if uses else []
+
+
+def _locks(connection: Connection, models: Iterable[str]) -> dict[str, tuple[str, list[str]]]:
+    """Return each model version's owner and the features that its lock reads."""
+    table_ = schema.model_versions
+    reference = (table_.c.model + "@" + table_.c.version).label("reference")
+    return {
+        row.reference: (
+            row.owner,
+            list(dict.fromkeys(f"{item.view}@v{item.version}:{item.feature}" for _, item in lock_columns(row.lock))),
+        )
+        for part in batches(dict.fromkeys(models))
+        for row in connection.execute(select(reference, table_.c.owner, table_.c.lock).where(reference.in_(part)))
+    }
+
+
+def _trained(
+    connection: Connection,
+    models: list[str],
+    reads: Mapping[str, tuple[FeatureUse, ...]],
+    served: list[EndpointUse],
+) -> list[EndpointUse]:
+    """Return `served`, and the endpoints of models that were trained on the rows but are served from others."""
+    known = {(use.endpoint, use.model) for use in served}
+    found = {
+        (reading.deployment.endpoint, reading.deployment.reference): None
+        for reading in (live_reads(connection, models=models) if models else [])
+    }
+    training = [
+        EndpointUse(endpoint, model, "training", "", None, tuple(use.feature for use in reads[model]))
+        for endpoint, model in found
+        if (endpoint, model) not in known
+    ]
+    return sorted([*served, *training], key=lambda use: (use.endpoint, use.model, use.version))

@@ -1,0 +1,57 @@
+"""Arrow arrays as NumPy sees them, and the few steps that the join takes with both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = pa.Array[Any]
+    Column: TypeAlias = pa.ChunkedArray[Any]
+    Ints: TypeAlias = NDArray[np.int64]
+    Flags: TypeAlias = NDArray[np.bool_]
+
+__all__ = ["integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+
+
+def whole(column: Column) -> Array:
+    """Return a column as one array."""
+    array: Array | Column = column.combine_chunks()
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+
+
+def plain(column: Column) -> Array:
+    """Return a column as one array, dictionaries decoded."""
+    return whole(column.cast(column.type.value_type) if isinstance(column.type, pa.DictionaryType) else column)
+
+
+def nulls(rows: int, type_: pa.DataType) -> Array:
+    """Return an array that holds only nulls."""
+    return take(pa.array([None], type_), np.zeros(rows, dtype=np.int64))
+
+
+def take(array: Array, places: Ints) -> Array:
+    """Return the values at `places`, exactly as they are."""
+    indices: pa.Int64Array = pa.array(places, pa.int64())
+    return array.take(indices)
+
+
+def integers(array: Array, *, null: int) -> Ints:
+    """Return integers, or times in their unit, as int64 with `null` for nulls."""
+    filled = pc.fill_null(array.cast(pa.int64()), null)  # type: ignore[type-var] # the stubs know only scalars
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def valid(array: Array) -> Flags:
+    """Return which values are not null."""
+    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def is_text(type_: pa.DataType) -> bool:
+    """Tell whether a type is text, in any of Arrow's layouts."""
+    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_)

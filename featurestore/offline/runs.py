@@ -1,0 +1,266 @@
+"""Sorted runs at rest: Parquet files named by their content, written whole or not at all.
+
+Dictionary encoding only on the keys, delta-packed timestamps, plain values, lz4: measured to decode seven times faster
+than the defaults (FACTS.md). The same rows give the same bytes: row groups are cut by count, however rows arrive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from featurestore.errors import CorruptError
+from featurestore.model.definition import Definition
+from featurestore.model.snapshot import DataFile, Run
+from featurestore.model.times import from_micros
+from featurestore.offline.compute import output_schema
+
+__all__ = ["cut_run", "version_folder", "write_run"]
+
+_FILE_ROWS = 8_388_608
+_LAYOUT = b"featurestore.layout"
+
+
+def version_folder(view: str, number: int) -> str:
+    """Return the folder of a version's rows, relative to the store's root."""
+    return f"offline/{view}/v{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which columns are keys and times; kept in each file, so that a file can be cut by itself."""
+
+    keys: tuple[str, ...]
+    event_time: str | None
+    created_time: str | None
+
+    def to_bytes(self) -> bytes:
+        return json.dumps([self.keys, self.event_time, self.created_time]).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> _Layout:
+        keys, event_time, created_time = json.loads(data)
+        return cls(tuple(keys), event_time, created_time)
+
+
+class _Writer:
+    """Writes sorted batches into files of a folder; nothing has its final name before it is complete and durable."""
+
+    def __init__(self, root: Path, folder: str, schema: pa.Schema, layout: _Layout, row_group_rows: int) -> None:
+        self._root = root
+        self._folder = folder
+        self._schema = schema.with_metadata({_LAYOUT: layout.to_bytes()})
+        self._layout = layout
+        self._group = row_group_rows
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+        self._temporary: Path | None = None
+        self._writer: pq.ParquetWriter | None = None
+        self._rows = 0
+        self._first: int | None = None
+        self._last: int | None = None
+        self.files: list[DataFile] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        self._waiting_rows += batch.num_rows
+        if self._waiting_rows >= self._group:
+            self._write_groups(whole=True)
+
+    def finish(self) -> tuple[DataFile, ...]:
+        if self._waiting_rows:
+            self._write_groups(whole=False)
+        self._finish_file()
+        return tuple(self.files)
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+        # Files that are complete stay: they are named by content, and perhaps another run's too. `gc` removes them.
+
+    def _write_groups(self, *, whole: bool) -> None:
+        table = pa.Table.from_batches(self._waiting, self._schema)
+        start = 0
+        while table.num_rows - start >= (self._group if whole else 1):
+            self._write_group(table.slice(start, self._group).combine_chunks())
+            start += self._group
+        rest = table.slice(start)
+        self._waiting = rest.to_batches()
+        self._waiting_rows = rest.num_rows
+
+    def _write_group(self, table: pa.Table) -> None:
+        if self._writer is None:
+            self._open()
+        if self._writer is None:
+            raise AssertionError(self._temporary)
+        self._writer.write_table(table, row_group_size=table.num_rows)
+        self._rows += table.num_rows
+        if self._layout.event_time is not None:
+            times: Any = pc.min_max(table.column(self._layout.event_time).cast(pa.int64()))
+            first, last = times["min"].as_py(), times["max"].as_py()
+            self._first = first if self._first is None else min(self._first, first)
+            self._last = last if self._last is None else max(self._last, last)
+        if self._rows >= _FILE_ROWS:
+            self._finish_file()
+
+    def _open(self) -> None:
+        folder = self._root / self._folder / "data"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._temporary = folder / f".{uuid4().hex}.tmp"
+        times = [name for name in (self._layout.event_time, self._layout.created_time) if name is not None]
+        self._writer = pq.ParquetWriter(
+            self._temporary,
+            self._schema,
+            compression="lz4",
+            use_dictionary=list(self._layout.keys),  # type: ignore[arg-type] # pyarrow-stubs knows only bool
+            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED") or None,
+        )
+        self._rows, self._first, self._last = 0, None, None
+
+    def _finish_file(self) -> None:
+        if self._writer is None or self._temporary is None:
+            return
+        self._writer.close()
+        self._writer = None
+        with self._temporary.open("rb+") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        path = f"{self._folder}/data/{digest[:32]}.parquet"
+        size = self._temporary.stat().st_size
+        self._temporary.replace(self._root / path)
+        self._temporary = None
+        _sync_folder((self._root / path).parent)
+        self.files.append(DataFile(path, digest, size, self._rows, self._first, self._last))
+
+
+@contextmanager
+def _writing(writer: _Writer) -> Iterator[_Writer]:
+    try:
+        yield writer
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_run(
+    root: Path,
+    definition: Definition,
+    number: int,
+    rows: Iterable[pa.RecordBatch],
+    *,
+    row_group_rows: int = 131_072,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[DataFile, ...]:
+    """Write one sorted run of a version and return its files: none for no rows, one up to 8 million rows.
+
+    Parameters
+    ----------
+    number
+        The version's number.
+    rows
+        Batches in the version's columns and order, as `Engine.rows` gives them.
+    progress
+        Called with the rows so far.
+    """
+    layout = _Layout(tuple(key for key, _ in definition.keys), definition.event_time, definition.created_time)
+    folder = version_folder(definition.view, number)
+    writer = _Writer(Path(root), folder, output_schema(definition), layout, row_group_rows)
+    done = 0
+    with _writing(writer):
+        for batch in rows:
+            writer.add(batch)
+            done += batch.num_rows
+            if progress is not None:
+                progress(done)
+        return writer.finish()
+
+
+def cut_run(
+    root: Path, run: Run, start: int | None, end: int | None, *, row_group_rows: int = 131_072
+) -> tuple[Run, ...]:
+    """Return what is left of a run without the event times in `[start, end)`: no, one or two runs.
+
+    Files wholly outside stay as they are, files wholly inside are left out, others are rewritten as new files.
+
+    Parameters
+    ----------
+    start, end
+        Microseconds since 1970 UTC; None is open.
+
+    Raises
+    ------
+    CorruptError
+        If a file that must be rewritten is missing or cannot be read.
+    """
+    root = Path(root)
+    if (start is not None and run.end is not None and run.end <= start) or (
+        end is not None and run.start is not None and run.start >= end
+    ):
+        return (run,)
+    left: list[Run] = []
+    if start is not None and (run.start is None or run.start < start):
+        left.append(replace(run, end=start, files=_part(root, run.files, None, start, row_group_rows)))
+    if end is not None and (run.end is None or run.end > end):
+        left.append(replace(run, start=end, files=_part(root, run.files, end, None, row_group_rows)))
+    return (left[0], *(replace(item, dropped=()) for item in left[1:])) if left else ()
+
+
+def _part(
+    root: Path, files: Iterable[DataFile], start: int | None, end: int | None, row_group_rows: int
+) -> tuple[DataFile, ...]:
+    """Return the files of the rows with event times in `[start, end)`."""
+    kept: list[DataFile] = []
+    for file in files:
+        if file.first is None or file.last is None:
+            continue
+        if (start is None or file.first >= start) and (end is None or file.last < end):
+            kept.append(file)
+        elif (start is None or file.last >= start) and (end is None or file.first < end):
+            kept.extend(_rewrite(root, file, start, end, row_group_rows))
+    return tuple(kept)
+
+
+def _rewrite(
+    root: Path, file: DataFile, start: int | None, end: int | None, row_group_rows: int
+) -> tuple[DataFile, ...]:
+    try:
+        parquet = pq.ParquetFile(root / file.path)
+    except (OSError, pa.ArrowException) as error:
+        message = f"{root / file.path} is missing or no Parquet file: restore it from a backup. {error}"
+        raise CorruptError(message) from error
+    with parquet:
+        layout = _Layout.from_bytes((parquet.schema_arrow.metadata or {})[_LAYOUT])
+        folder = file.path.rpartition("/data/")[0]
+        writer = _Writer(root, folder, parquet.schema_arrow, layout, row_group_rows)
+        with _writing(writer):
+            for batch in parquet.iter_batches(batch_size=row_group_rows):
+                times: Any = batch.column(str(layout.event_time))
+                bounds = [
+                    compare(times, pa.scalar(from_micros(bound), times.type))
+                    for compare, bound in ((pc.greater_equal, start), (pc.less, end))
+                    if bound is not None
+                ]
+                inside = bounds[0] if len(bounds) == 1 else pc.and_(*bounds)
+                writer.add(batch.filter(inside))
+            return writer.finish()

@@ -1,0 +1,295 @@
+"""How each kind of source is read: its columns, its own data version, and a relation of its rows in DuckDB.
+
+A source is given by name, kind and location, as a stored version holds them; the user's object is not needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from featurestore.errors import ContractError, DefinitionError, SourceError
+from featurestore.model.definition import SourceDefinition
+from featurestore.model.settings import Settings
+from featurestore.model.source import ArrowSource, Source
+from featurestore.model.types import parse_type
+from featurestore.offline.arrow_types import to_duckdb
+from featurestore.offline.connection import (
+    compare_time,
+    connect,
+    describe,
+    identifier,
+    is_query,
+    literal,
+    literals,
+    translated,
+)
+from featurestore.offline.source_csv import csv_columns, csv_query
+from featurestore.offline.source_files import FileDigests, find_files
+from featurestore.offline.source_iceberg import iceberg_query, plan_iceberg
+from featurestore.offline.source_rows import RowLog, conform_rows, read_table
+
+__all__ = ["SourceReader"]
+
+Location = Mapping[str, Any]
+Place = tuple[str, str, Location]
+Columns = Sequence[tuple[str, str]]
+
+
+class SourceReader:
+    """Reads sources.
+
+    Parameters
+    ----------
+    root
+        The store's folder; rows of arrow and push sources are kept in `sources/<name>` below it.
+    settings
+        Limits for reads of its own.
+    """
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self._root = Path(root)
+        self._settings = settings
+        self._digests = FileDigests()
+
+    def schema(self, source: Source | SourceDefinition) -> dict[str, str]:
+        """Return the columns as they are now: column -> DuckDB type. An arrow source tells those of its own table.
+
+        Raises
+        ------
+        SourceError
+            If the source cannot be read.
+        DefinitionError
+            If its location does not fit its kind.
+        """
+        place = _place(source)
+        with connect(self._root, self._settings) as connection, _translated(place):
+            if isinstance(source, ArrowSource):
+                return _arrow_columns(connection, read_table(source.name, source.table).schema)
+            return self._columns(connection, place)
+
+    def data_version(self, source: Source | SourceDefinition) -> str:
+        """Return what names the present rows: `files:<32 hex>`, `rows:<32 hex>` or `iceberg:<snapshot id>`.
+
+        Raises
+        ------
+        SourceError
+            If the source cannot be read.
+        """
+        name, kind, location = place = _place(source)
+        if kind == "iceberg":
+            return f"iceberg:{plan_iceberg(name, location, files=False).snapshot_id or 'empty'}"
+        if kind in {"arrow", "push"}:
+            return f"rows:{_names_digest(self._kept(place))}"
+        if kind == "duckdb":
+            database = _database(name, location)
+            wal = database.with_name(database.name + ".wal")
+            parts = [("database", database)] + ([("wal", wal)] if wal.exists() else [])
+            return f"files:{self._digests.of_all(parts)}"
+        return f"files:{self._digests.of_all(find_files(name, location['path'], kind))}"
+
+    def register(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        source: SourceDefinition,
+        *,
+        where: tuple[str, datetime] | None = None,
+    ) -> None:
+        """Make a source readable by its name on a connection from `connect`, with exactly the declared columns.
+
+        Parameters
+        ----------
+        where
+            `(column, lower bound)`: leave out rows before it, and rows that have no such time.
+
+        Raises
+        ------
+        ContractError
+            If a declared column is gone or has another type now.
+        SourceError
+            If the source cannot be read.
+        """
+        name, kind, location = place = _place(source)
+        with _translated(place):
+            found = self._columns(connection, place)
+            _check_columns(name, source.columns, found, typed=kind != "csv")  # a CSV is read with the declared types
+            query = self._query(place, source.columns)
+            if where is not None:
+                condition = compare_time(where[0], dict(source.columns)[where[0]], ">=", where[1])
+                query = f"SELECT * FROM ({query}) WHERE {condition}"
+            if kind == "duckdb":
+                with _attached(connection, name, location):
+                    connection.execute(f"CREATE TEMP TABLE temp.main.{identifier(name)} AS {query}")
+            else:
+                connection.execute(f"CREATE TEMP VIEW {identifier(name)} AS {query}")
+
+    def keep(self, source: Source) -> None:
+        """Keep an arrow source's table in the store, where it replaces what was kept before; else do nothing.
+
+        Raises
+        ------
+        ContractError
+            If a column's type cannot be kept.
+        """
+        if isinstance(source, ArrowSource):
+            RowLog(self._root, source.name).keep(read_table(source.name, source.table), append=False)
+
+    def push(self, name: str, location: Location, rows: object) -> tuple[int, str]:
+        """Append rows to a push source's log, and return how many and the source's data version with them.
+
+        Raises
+        ------
+        ContractError
+            If a column is missing, unknown, or of another type than the source's schema; then no row is kept.
+        """
+        schema = {column: parse_type(type_) for column, type_ in location["schema"].items()}
+        table = conform_rows(name, schema, rows)
+        if table.num_rows:
+            RowLog(self._root, name).keep(table, append=True)
+        return table.num_rows, f"rows:{_names_digest(self._kept((name, 'push', location)))}"
+
+    def _kept(self, place: Place) -> list[Path]:
+        name, kind, _ = place
+        log = RowLog(self._root, name)
+        return log.all() if kind == "push" else [log.newest()]
+
+    def _columns(self, connection: duckdb.DuckDBPyConnection, place: Place) -> dict[str, str]:
+        name, kind, location = place
+        if kind == "push":
+            return {column: to_duckdb(parse_type(type_)) for column, type_ in location["schema"].items()}
+        if kind == "iceberg":
+            return _arrow_columns(connection, plan_iceberg(name, location, files=False).schema)
+        if kind == "arrow":
+            return _arrow_columns(connection, pq.read_schema(self._kept(place)[0]))
+        if kind == "duckdb":
+            with _attached(connection, name, location) as query:
+                return dict(describe(connection, query))
+        if kind not in {"parquet", "csv"}:
+            message = f"source {name!r} has the kind {kind!r}, which this release does not read: upgrade featurestore."
+            raise DefinitionError(message)
+        files = [path for _, path in find_files(name, location["path"], kind)]
+        if kind == "csv":
+            return csv_columns(connection, name, files, location)
+        return dict(describe(connection, f"SELECT * FROM {_parquet(files)}"))
+
+    def _query(self, place: Place, columns: Columns) -> str:
+        name, kind, location = place
+        if kind == "iceberg":
+            return iceberg_query(plan_iceberg(name, location), dict(columns), [column for column, _ in columns])
+        if kind == "duckdb":
+            return f"SELECT {_selected(columns)} FROM ({_query_text(name, location)})"
+        if kind in {"arrow", "push"}:
+            kept = self._kept(place)
+            if not kept:
+                empty = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(column)}" for column, type_ in columns)
+                return f"SELECT {empty} WHERE false"
+            return f"SELECT {_selected(columns)} FROM {_parquet(kept)}"
+        files = [path for _, path in find_files(name, location["path"], kind)]
+        if kind == "csv":
+            return csv_query(name, files, location, columns)
+        return f"SELECT {_selected(columns)} FROM {_parquet(files)}"
+
+
+def _translated(place: Place) -> AbstractContextManager[None]:
+    """Return `translated` for a source: only of a query can it be said that what does not bind is the definition."""
+    binding = DefinitionError if place[1] == "duckdb" else SourceError
+    return translated(f"source {place[0]!r}", binding=binding)
+
+
+def _place(source: Source | SourceDefinition) -> Place:
+    location = source.location() if isinstance(source, Source) else source.location
+    return source.name, source.kind, location
+
+
+class _attached:  # noqa: N801 - used as a function
+    """The connection inside a database file, opened read-only; gives the source's query."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, location: Location) -> None:
+        self._connection = connection
+        self._database = _database(name, location)
+        self._text = _query_text(name, location)
+        self._alias = identifier(f"source_{uuid4().hex}")
+
+    def __enter__(self) -> str:
+        self._connection.execute(f"ATTACH {literal(str(self._database))} AS {self._alias} (READ_ONLY)")
+        self._connection.execute(f"USE {self._alias}")
+        return self._text
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.execute("USE memory")
+        self._connection.execute(f"DETACH {self._alias}")
+
+
+def _database(name: str, location: Location) -> Path:
+    database = Path(location["database"])
+    if not database.is_file():
+        message = (
+            f"source {name!r}: there is no DuckDB database {location['database']!r} (looked from the working folder "
+            f"{Path.cwd()}). Correct database=, or run where the path starts."
+        )
+        raise SourceError(message)
+    return database.resolve()
+
+
+def _query_text(name: str, location: Location) -> str:
+    text = str(location["sql"]).strip().rstrip(";")
+    if not is_query(text):
+        message = f"source {name!r}: sql= is not one query: write a single SELECT."
+        raise DefinitionError(message)
+    return text
+
+
+def _parquet(files: Sequence[Path]) -> str:
+    return f"read_parquet({literals(str(file) for file in files)}, union_by_name = true)"
+
+
+def _selected(columns: Columns) -> str:
+    """Return the columns with their declared types: a fixed-size list comes out of Parquet as a list."""
+    casts = (
+        f"CAST({identifier(column)} AS {type_}) AS {identifier(column)}" if "[" in type_ else identifier(column)
+        for column, type_ in columns
+    )
+    return ", ".join(casts) or "1 AS nothing"
+
+
+def _arrow_columns(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, str]:
+    connection.register("arrow_schema", schema.remove_metadata().empty_table())
+    try:
+        return dict(describe(connection, "SELECT * FROM arrow_schema"))
+    finally:
+        connection.unregister("arrow_schema")
+
+
+def _check_columns(name: str, declared: Columns, found: Mapping[str, str], *, typed: bool) -> None:
+    missing = [column for column, _ in declared if column not in found]
+    if missing:
+        raise _gone(name, missing, found)
+    for column, type_ in declared:
+        if typed and found[column] != type_:
+            message = (
+                f"column {column!r} of source {name!r} is declared {type_} and now is {found[column]}. "
+                "Restore it upstream, or apply the view again: that makes a new version which reads the new type."
+            )
+            raise ContractError(message)
+
+
+def _gone(name: str, missing: Sequence[str], found: Mapping[str, str]) -> ContractError:
+    there = f" There is: {', '.join(found)}." if found else ""
+    return ContractError(
+        f"source {name!r} no longer has the declared column{'s' if len(missing) > 1 else ''} {', '.join(missing)}."
+        f"{there} Restore it upstream, or apply a view that does without it."
+    )
+
+
+def _names_digest(files: Sequence[Path]) -> str:
+    """Return a digest of kept files: each is named by its content."""
+    return hashlib.sha256("\n".join(file.stem.partition("-")[2] for file in files).encode()).hexdigest()[:32]

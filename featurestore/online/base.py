@@ -1,0 +1,78 @@
+"""The contract of an online store: immutable generations of (key, row) pairs, on one screen.
+
+A backend implements `OnlineStore` and passes `featurestore.testing.online.OnlineStoreSuite`. Keys are encoded by
+`keys.py`, rows by `codec.py`; to a store both are bytes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+__all__ = ["OnlineStore"]
+
+
+class OnlineStore(ABC):
+    """Generations of rows by key. Every method may be called from any thread."""
+
+    @abstractmethod
+    def write(self, generation_id: str, schema: Mapping[str, Any], rows: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write one generation and return how many keys it holds.
+
+        It is durable when this returns, visible only then, and immutable from then on; if this raises, or the process
+        dies, nothing is visible. Rows arrive in any order, each key once; memory is bounded however many there are.
+
+        Parameters
+        ----------
+        generation_id
+            Words of ASCII letters, digits, `_`, `-`, `.` separated by `/`, such as `airport_weather/v1/20-1f3a9c42`.
+        schema
+            A JSON object kept with the generation: `RowCodec.schema()`.
+        rows
+            `(key, row)`; a key is 1 to 481 bytes.
+
+        Raises
+        ------
+        ConflictError
+            If the generation exists.
+        ContractError
+            If two rows have one key, or a key is empty or too long.
+        """
+
+    @abstractmethod
+    def read(self, generation_id: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
+        """Return the row of each key, in order; None where there is none or the key is None.
+
+        Raises
+        ------
+        NotPublishedError
+            If there is no such generation.
+        CorruptError
+            If it cannot be read.
+        """
+
+    @abstractmethod
+    def schema(self, generation_id: str) -> Mapping[str, Any]:
+        """Return the schema that the generation was written with; raises as `read`."""
+
+    @abstractmethod
+    def generations(self) -> list[str]:
+        """Return the ids of all visible generations, sorted."""
+
+    @abstractmethod
+    def drop(self, generation_id: str) -> None:
+        """Remove a generation, for good; nothing happens if there is none.
+
+        Reads that have begun end as if it were there. Another process that has it open may go on reading it.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what this object holds; the generations stay. It may be closed twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

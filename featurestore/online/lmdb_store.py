@@ -1,0 +1,340 @@
+"""The embedded online store: one immutable LMDB environment for each generation, opened by every process that reads it.
+
+    root/online/<generation id>/data.mdb           keys and rows
+                                generation.json    rows, bytes, schema
+    root/online/.building/<random>/                what a writer builds, or a drop takes away; `lock` is held meanwhile
+
+A generation is built aside, made durable, and becomes visible by one rename. Nobody ever writes to a visible one, so
+readers need no lock and no reader table, and a reader that has one open keeps it (its inode) when it is dropped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+import lmdb
+
+from featurestore.errors import ConfigError, ConflictError, ContractError, CorruptError, NotPublishedError, RequestError
+from featurestore.online.base import OnlineStore
+
+__all__ = ["LmdbStore"]
+
+_ID = re.compile(r"[A-Za-z0-9_\-.]+(/[A-Za-z0-9_\-.]+)*")
+_DATA, _META, _BUILDING = "data.mdb", "generation.json", ".building"
+_LONGEST_KEY = 481  # what keys.py makes at most: a marker and 480 bytes
+_MAP_BYTES = 1 << 40  # address space, not disk: the file grows as it is written
+_CHUNK_BYTES = 64 << 20
+_TRANSACTION_ROWS = 16_384  # each may dirty a page, which is held in memory until the commit
+_CLOSING_SECONDS = 5.0
+_ROW_OVERHEAD = 150  # bytes that a (key, row) pair of Python objects costs beyond its contents
+
+
+class LmdbStore(OnlineStore):
+    """Generations as LMDB environments under `root/online`.
+
+    Parameters
+    ----------
+    root
+        The store's folder. Nothing is made in it before the first `write`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._folder = Path(root) / "online"
+        self._opened: dict[str, _Environment] = {}
+        self._pid = os.getpid()
+
+    def write(self, generation_id: str, schema: Mapping[str, Any], rows: Iterable[tuple[bytes, bytes]]) -> int:
+        """Write one generation and return how many keys it holds (see `OnlineStore.write`)."""
+        target = self._path(generation_id)
+        if target.exists() or any((parent / _META).exists() for parent in target.parents):
+            raise _exists(generation_id)
+        with self._building() as folder:
+            fresh = folder / "generation"
+            fresh.mkdir()
+            try:
+                count = _build(fresh, rows)
+            except lmdb.Error as error:
+                message = f"cannot write the online generation {generation_id!r} under {self._folder}: {error}."
+                raise ConfigError(message) from error
+            meta = {"rows": count, "bytes": (fresh / _DATA).stat().st_size, "schema": dict(schema)}
+            (fresh / _META).write_text(json.dumps(meta), encoding="utf-8")
+            _sync(fresh / _META)
+            _sync(fresh)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                fresh.rename(target)
+            except OSError as error:
+                if target.exists():
+                    raise _exists(generation_id) from error
+                raise
+            for parent in [*target.parents][: len(target.relative_to(self._folder).parts) + 1]:
+                _sync(parent)
+        return count
+
+    def read(self, generation_id: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
+        """Return the row of each key, in order; None where there is none or the key is None."""
+        opened = self._open(generation_id)
+        try:
+            with opened.environment.begin() as transaction:
+                get = transaction.get
+                return [None if key is None else get(key) for key in keys]
+        except lmdb.Error as error:
+            raise _corrupt(generation_id, str(error)) from error
+
+    def schema(self, generation_id: str) -> Mapping[str, Any]:
+        """Return the schema that the generation was written with."""
+        return self._open(generation_id).schema
+
+    def generations(self) -> list[str]:
+        """Return the ids of all visible generations, sorted."""
+        found = []
+        for folder, below, files in os.walk(self._folder):
+            if _META in files:
+                found.append(Path(folder).relative_to(self._folder).as_posix())
+            below[:] = [] if _META in files else [name for name in below if name != _BUILDING]
+        return sorted(found)
+
+    def drop(self, generation_id: str) -> None:
+        """Remove a generation, for good; readers that have it open keep it until they let it go."""
+        target = self._path(generation_id)
+        self._opened.pop(generation_id, None)  # never closed by hand: a thread may be reading
+        if not target.exists():
+            return
+        with self._building() as folder, suppress(FileNotFoundError):
+            target.rename(folder / "dropped")
+            _sync(target.parent)
+
+    def close(self) -> None:
+        """Release the environments; those that a thread is reading end with its read."""
+        self._opened = {}
+
+    def _path(self, generation_id: str) -> Path:
+        words = generation_id.split("/")
+        if not _ID.fullmatch(generation_id) or any(word.startswith(".") for word in words):
+            message = (
+                f"{generation_id!r} is not the id of a generation: write words of ASCII letters, digits, '_', '-' and "
+                "'.', separated by '/', none of which starts with '.'."
+            )
+            raise RequestError(message)
+        return self._folder.joinpath(*words)
+
+    def _open(self, generation_id: str) -> _Environment:
+        if self._pid != os.getpid():  # a forked child opens its own
+            self._opened, self._pid = {}, os.getpid()
+        opened = self._opened.get(generation_id)
+        if opened is None:
+            opened = _open_environment(self._path(generation_id), generation_id)
+            kept = {name: one for name, one in self._opened.items() if one.path.exists()}  # lets go what was dropped
+            self._opened = {**kept, generation_id: opened}
+        return opened
+
+    @contextmanager
+    def _building(self) -> Iterator[Path]:
+        """Give a folder of one's own that is removed at the end, by the next writer if this one dies."""
+        building = self._folder / _BUILDING
+        building.mkdir(parents=True, exist_ok=True)
+        folder = building / uuid.uuid4().hex
+        with (building / "lock").open("wb") as everyone:
+            fcntl.flock(everyone, fcntl.LOCK_EX)  # no sweep between the next two lines of another writer
+            _sweep(building)
+            folder.mkdir()
+            lock = (folder / "lock").open("wb")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock:
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+# ------------------------------------------------------------------------------------------------------- reading
+
+
+class _Environment:
+    """An open environment and what is recorded with it."""
+
+    __slots__ = ("__weakref__", "environment", "path", "schema")
+
+    def __init__(self, path: Path, environment: lmdb.Environment, schema: Mapping[str, Any]) -> None:
+        self.path = path
+        self.environment = environment
+        self.schema = schema
+
+
+class _Process:
+    """What this process has open: LMDB allows one open of an environment in each process."""
+
+    lock: ClassVar = threading.Lock()
+    opened: ClassVar[WeakValueDictionary[tuple[int, int], _Environment]] = WeakValueDictionary()
+
+    @classmethod
+    def forget(cls) -> None:
+        """Close in a forked child what it inherited: an environment is never used across a fork."""
+        for inherited in cls.opened.values():
+            inherited.environment.close()
+        cls.lock = threading.Lock()
+        cls.opened = WeakValueDictionary()
+
+
+os.register_at_fork(after_in_child=_Process.forget)
+
+
+def _open_environment(path: Path, generation_id: str) -> _Environment:
+    try:
+        meta = json.loads((path / _META).read_text(encoding="utf-8"))
+        size, rows, schema = meta["bytes"], meta["rows"], meta["schema"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(generation_id, path) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise _corrupt(generation_id, f"{_META} cannot be read ({error})") from error
+    try:
+        status = (path / _DATA).stat()
+        if status.st_size != size:  # reading beyond the end of a mapped file would kill the process
+            raise _corrupt(generation_id, f"{_DATA} has {status.st_size} bytes, not {size}")
+        with _Process.lock:
+            opened = _Process.opened.get((status.st_dev, status.st_ino))
+            if opened is None:
+                opened = _Environment(path, _map(path, size), MappingProxyType(schema))
+                _Process.opened[status.st_dev, status.st_ino] = opened
+        held = opened.environment.stat()["entries"]
+    except (OSError, lmdb.Error) as error:
+        if not path.exists():  # dropped between the lines above
+            raise _missing(generation_id, path) from None
+        raise _corrupt(generation_id, str(error)) from error
+    if held != rows:
+        raise _corrupt(generation_id, f"it holds {held} keys, not {rows}")
+    return opened
+
+
+def _map(path: Path, size: int) -> lmdb.Environment:
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    while True:
+        try:
+            return lmdb.open(str(path), map_size=size, readonly=True, lock=False, create=False)
+        except lmdb.Error as error:  # another thread is at this moment letting the same environment go
+            if "already open" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
+
+
+def _missing(generation_id: str, path: Path) -> NotPublishedError:
+    return NotPublishedError(
+        f"the online store holds no generation {generation_id!r} ({path}): publish the version again."
+    )
+
+
+def _corrupt(generation_id: str, what: str) -> CorruptError:
+    return CorruptError(
+        f"the online generation {generation_id!r} is damaged: {what}. Publish the version again, which makes a new one."
+    )
+
+
+def _exists(generation_id: str) -> ConflictError:
+    return ConflictError(f"the online generation {generation_id!r} exists, and generations never change: use a new id.")
+
+
+# ------------------------------------------------------------------------------------------------------- writing
+
+
+def _build(folder: Path, rows: Iterable[tuple[bytes, bytes]]) -> int:
+    """Write rows into a fresh environment, durably, and return how many.
+
+    Chunks are sorted and appended while they follow each other, as they do when rows arrive in the order of their
+    keys; a chunk that reaches back is put in sorted order, which walks the tree once.
+    """
+    appended = True
+    count = 0
+    with lmdb.open(str(folder), map_size=_MAP_BYTES, sync=False, lock=False) as environment:
+        last = b""
+        for chunk in _chunks(rows):
+            chunk.sort(key=_key)
+            _check(chunk)
+            append = chunk[0][0] > last
+            appended &= append
+            for start in range(0, len(chunk), _TRANSACTION_ROWS):
+                part = chunk[start : start + _TRANSACTION_ROWS]
+                with environment.begin(write=True) as transaction:
+                    _, added = transaction.cursor().putmulti(part, overwrite=False, append=append)
+                if added != len(part):
+                    raise ContractError(_TWICE)
+            count += len(chunk)
+            last = max(last, chunk[-1][0])
+        environment.sync(True)  # noqa: FBT003 - force
+        if not appended:  # pages were split and freed
+            _compact(environment, folder)
+    _sync(folder / _DATA)
+    return count
+
+
+_TWICE = "two rows for the online store have one key: keep the newest row of each key."
+
+
+def _key(pair: tuple[bytes, bytes]) -> bytes:
+    return pair[0]
+
+
+def _check(chunk: Sequence[tuple[bytes, bytes]]) -> None:
+    for before, after in pairwise(chunk):
+        if before[0] == after[0]:
+            raise ContractError(_TWICE)
+    if not chunk[0][0] or any(len(key) > _LONGEST_KEY for key, _ in chunk):
+        message = f"a key of the online store has 1 to {_LONGEST_KEY} bytes: encode it with `encode_keys`."
+        raise ContractError(message)
+
+
+def _chunks(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    chunk: list[tuple[bytes, bytes]] = []
+    held = 0
+    for pair in rows:
+        chunk.append(pair)
+        held += len(pair[0]) + len(pair[1]) + _ROW_OVERHEAD
+        if held >= _CHUNK_BYTES:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk
+
+
+def _compact(environment: lmdb.Environment, folder: Path) -> None:
+    compact = folder / "compact"
+    compact.mkdir()
+    environment.copy(str(compact), compact=True)
+    (compact / _DATA).replace(folder / _DATA)
+    compact.rmdir()
+
+
+def _sweep(building: Path) -> None:
+    """Remove what writers that died have left: their locks are free."""
+    for folder in building.iterdir():
+        if not folder.is_dir():
+            continue
+        try:
+            with (folder / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        except FileNotFoundError:  # died before it took its lock
+            pass
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

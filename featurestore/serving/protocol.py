@@ -1,0 +1,23 @@
+"""What a server and its clients must agree on: names of methods, and how large a message may be."""
+
+from __future__ import annotations
+
+from featurestore.serving.v1 import serving_pb2 as pb
+
+__all__ = ["DESCRIBE", "GET_FEATURES", "LIMITS", "MAX_MESSAGE", "SERVICE"]
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["FeatureService"].full_name
+"""Name of the service: also what health checks and reflection call it."""
+
+GET_FEATURES = f"/{SERVICE}/GetFeatures"
+DESCRIBE = f"/{SERVICE}/Describe"
+
+MAX_MESSAGE = 256 << 20
+"""Bytes of the largest request and the largest answer."""
+
+LIMITS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", 16 << 10),
+)
+"""gRPC's options for both sides."""

@@ -1,0 +1,100 @@
+"""One serving process: it opens the store, answers from it, and ends when told or when its parent is gone.
+
+`python -m featurestore.serving.worker` is what the supervisor starts. It is a fresh interpreter, never a fork: gRPC and
+LMDB must be opened in the process that uses them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from featurestore.errors import FeatureStoreError
+from featurestore.serving.answering import WorkerOptions, answer_from
+from featurestore.store import open_store
+
+__all__ = ["command", "run", "stop_signals"]
+
+
+def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
+    """Serve until `stop` is set, then drain: refuse new calls, let those in flight end, close the store.
+
+    Raises
+    ------
+    UnavailableError
+        If the address cannot be listened on.
+    FeatureStoreError
+        If the store cannot be opened.
+    """
+    with open_store(options.store_path, read_only=True) as store:
+        answer_from(store, options, stop=stop, ready=ready)
+
+
+@contextmanager
+def stop_signals(stop: threading.Event) -> Iterator[None]:
+    """Set `stop` at the first SIGTERM or SIGINT; a second one does what it did before. Only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        while before:
+            number, previous = before.popitem()
+            signal.signal(number, previous)
+
+    def on_signal(_number: int, _frame: object) -> None:
+        stop.set()
+        restore()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        restore()
+
+
+# ------------------------------------------------------------------------------------------------- as a process
+
+
+def command(options: WorkerOptions, report_to: int) -> list[str]:
+    """Return the command line of a worker that reports through the file descriptor `report_to`."""
+    return [sys.executable, "-m", __name__, json.dumps(asdict(options)), str(report_to)]
+
+
+def main(arguments: list[str]) -> int:
+    """Run as the supervisor's child: say `ready`, or why not, in one line of JSON; stop when standard input ends."""
+    options = WorkerOptions(**json.loads(arguments[0]))
+    stop = threading.Event()
+    threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
+    with os.fdopen(int(arguments[1]), "w", encoding="utf-8") as report:
+
+        def say(**said: str) -> None:
+            print(json.dumps(said), file=report, flush=True)
+
+        try:
+            with stop_signals(stop):
+                run(options, stop=stop, ready=lambda: say(state="ready"))
+        except FeatureStoreError as error:
+            say(state="failed", error=type(error).__name__, text=str(error))
+            return 1
+    return 0
+
+
+def _stop_with_parent(stop: threading.Event) -> None:
+    """Set `stop` when the supervisor is gone: it holds the other end of standard input and writes nothing to it."""
+    while os.read(0, 1024):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+"""What every online store must do: subclass `OnlineStoreSuite` and give it an `open_store` fixture.
+
+class TestLmdb(OnlineStoreSuite):
+    @pytest.fixture
+    def open_store(self, tmp_path):
+        return lambda: LmdbStore(tmp_path)
+"""
+
+# ruff: noqa: D102, S311 - a test's name says what it holds; random orders are no secrets
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from featurestore.errors import ConflictError, ContractError, NotPublishedError
+from featurestore.online.base import OnlineStore
+
+__all__ = ["OnlineStoreSuite"]
+
+ID = "airport_weather/v1/20-1f3a9c42"
+SCHEMA: dict[str, Any] = {"format": 1, "columns": [["temp", "Float64"], ["note", "String"]]}
+Pairs = list[tuple[bytes, bytes]]
+
+
+class _BrokenError(Exception):
+    """Raised by a source of rows."""
+
+
+def pairs(count: int, *, size: int = 20) -> Pairs:
+    """Return `count` pairs in the order of their keys."""
+    return [
+        (b"\x00" + number.to_bytes(8, "big"), number.to_bytes(4, "little") * (size // 4)) for number in range(count)
+    ]
+
+
+class OnlineStoreSuite:
+    """The contract of `OnlineStore`, as tests."""
+
+    @pytest.fixture
+    def open_store(self) -> Callable[[], OnlineStore]:
+        """Return a function that opens the storage of this test: each call another object, the same generations."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, open_store: Callable[[], OnlineStore]) -> Iterator[OnlineStore]:
+        """One opened store."""
+        with open_store() as store:
+            yield store
+
+    def test_rows_come_back_in_the_order_of_the_keys_asked_for(self, store: OnlineStore) -> None:
+        assert store.write(ID, SCHEMA, pairs(100)) == 100
+        rows = dict(pairs(100))
+        asked = [b"\x00" + number.to_bytes(8, "big") for number in (99, 0, 7, 7, 50)]
+        assert store.read(ID, asked) == [rows[key] for key in asked]
+
+    def test_a_null_or_unknown_key_has_no_row(self, store: OnlineStore) -> None:
+        store.write(ID, SCHEMA, [(b"\x00a", b"1")])
+        assert store.read(ID, [None, b"\x00b", b"\x00a", b"\x00"]) == [None, None, b"1", None]
+        assert store.read(ID, []) == []
+
+    def test_rows_may_arrive_in_any_order(self, store: OnlineStore) -> None:
+        shuffled = pairs(5_000)
+        random.Random(7).shuffle(shuffled)
+        assert store.write(ID, SCHEMA, shuffled) == 5_000
+        assert store.read(ID, [key for key, _ in shuffled]) == [row for _, row in shuffled]
+
+    def test_rows_are_taken_from_an_iterator_and_may_be_large_or_empty(self, store: OnlineStore) -> None:
+        rows = [(b"\x00empty", b""), (b"\x00large", b"x" * 3_000_000), (b"\x01" + b"k" * 480, b"longest key")]
+        assert store.write(ID, SCHEMA, iter(rows)) == 3
+        assert store.read(ID, [key for key, _ in rows]) == [row for _, row in rows]
+
+    def test_keys_may_hold_any_byte(self, store: OnlineStore) -> None:
+        rows = [(bytes([0, value]), bytes([value])) for value in range(256)] + [(b"\x00\x00\x00", b"nulls")]
+        store.write(ID, SCHEMA, rows)
+        assert store.read(ID, [key for key, _ in rows]) == [row for _, row in rows]
+
+    def test_a_generation_may_be_empty(self, store: OnlineStore) -> None:
+        assert store.write(ID, SCHEMA, []) == 0
+        assert store.generations() == [ID]
+        assert store.read(ID, [b"\x00a"]) == [None]
+
+    def test_the_schema_comes_back(self, store: OnlineStore) -> None:
+        store.write(ID, SCHEMA, [])
+        assert dict(store.schema(ID)) == SCHEMA
+
+    def test_generations_are_apart(self, store: OnlineStore) -> None:
+        other = "airport_weather/v2/21-00000000"
+        store.write(ID, SCHEMA, [(b"\x00a", b"one")])
+        store.write(other, {**SCHEMA, "columns": []}, [(b"\x00a", b"two"), (b"\x00b", b"more")])
+        assert store.generations() == [ID, other]
+        assert store.read(ID, [b"\x00a", b"\x00b"]) == [b"one", None]
+        assert store.read(other, [b"\x00a", b"\x00b"]) == [b"two", b"more"]
+        assert store.schema(other)["columns"] == []
+
+    def test_a_generation_never_changes(self, store: OnlineStore) -> None:
+        store.write(ID, SCHEMA, [(b"\x00a", b"one")])
+        with pytest.raises(ConflictError, match="exists"):
+            store.write(ID, SCHEMA, [(b"\x00a", b"two")])
+        assert store.read(ID, [b"\x00a"]) == [b"one"]
+
+    def test_a_failure_leaves_nothing_visible_and_the_id_free(self, store: OnlineStore) -> None:
+        def broken() -> Iterator[tuple[bytes, bytes]]:
+            yield from pairs(1_000)
+            raise _BrokenError
+
+        with pytest.raises(_BrokenError):
+            store.write(ID, SCHEMA, broken())
+        assert store.generations() == []
+        with pytest.raises(NotPublishedError):
+            store.read(ID, [b"\x00a"])
+        assert store.write(ID, SCHEMA, pairs(10)) == 10
+
+    @pytest.mark.parametrize("distance", [1, 1_000])
+    def test_two_rows_of_one_key_are_refused(self, store: OnlineStore, distance: int) -> None:
+        rows = pairs(2_000)
+        with pytest.raises(ContractError, match="one key"):
+            store.write(ID, SCHEMA, [*rows, rows[-distance]])
+        assert store.generations() == []
+
+    @pytest.mark.parametrize("key", [b"", b"k" * 482])
+    def test_a_key_that_no_store_can_hold_is_refused(self, store: OnlineStore, key: bytes) -> None:
+        with pytest.raises(ContractError, match="1 to 481 bytes"):
+            store.write(ID, SCHEMA, [(b"\x00a", b""), (key, b"row")])
+        assert store.generations() == []
+
+    def test_what_is_not_there_is_told(self, store: OnlineStore) -> None:
+        assert store.generations() == []
+        for attempt in (lambda: store.read(ID, [b"\x00a"]), lambda: store.schema(ID)):
+            with pytest.raises(NotPublishedError, match=ID):
+                attempt()
+
+    def test_dropped_is_gone(self, store: OnlineStore, open_store: Callable[[], OnlineStore]) -> None:
+        other = "airport_weather/v1/21-00000000"
+        store.write(ID, SCHEMA, [(b"\x00a", b"one")])
+        store.write(other, SCHEMA, [(b"\x00a", b"two")])
+        assert store.read(ID, [b"\x00a"]) == [b"one"]
+        store.drop(ID)
+        store.drop(ID)
+        assert store.generations() == [other]
+        assert store.read(other, [b"\x00a"]) == [b"two"]
+        for one in (store, open_store()):
+            with pytest.raises(NotPublishedError):
+                one.read(ID, [b"\x00a"])
+            one.close()
+
+    def test_another_object_sees_the_same(self, store: OnlineStore, open_store: Callable[[], OnlineStore]) -> None:
+        with open_store() as reader:
+            store.write(ID, SCHEMA, [(b"\x00a", b"one")])
+            assert reader.generations() == [ID]
+            assert reader.read(ID, [b"\x00a"]) == store.read(ID, [b"\x00a"]) == [b"one"]
+            store.close()
+            store.close()
+            assert reader.read(ID, [b"\x00a"]) == [b"one"]
+        with open_store() as again:
+            assert again.read(ID, [b"\x00a"]) == [b"one"]
+
+    def test_many_threads_read_while_generations_come_and_go(self, store: OnlineStore) -> None:
+        store.write(ID, SCHEMA, pairs(500))
+        rows = dict(pairs(500))
+        wrong: list[object] = []
+        done = threading.Event()
+
+        def reader(seed: int) -> None:
+            draw = random.Random(seed)
+            while not done.is_set():
+                asked = draw.sample(sorted(rows), 50)
+                try:
+                    if store.read(ID, asked) != [rows[key] for key in asked]:
+                        wrong.append(asked)
+                except Exception as error:
+                    wrong.append(error)
+                    raise
+
+        threads = [threading.Thread(target=reader, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(20):
+                passing = f"airport_weather/v1/{number}-aaaaaaaa"
+                store.write(passing, SCHEMA, pairs(50))
+                assert store.read(passing, [pairs(50)[49][0]]) == [pairs(50)[49][1]]
+                store.drop(passing)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+        assert not wrong
+        assert store.generations() == [ID]

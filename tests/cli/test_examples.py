@@ -1,0 +1,143 @@
+"""The examples of the help and of docs/cli.md, run in the order in which a person would."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from featurestore.cli.group import VERBS, cli
+from tests.cli.story import call, change_wind, done, environment
+
+SERVER = "localhost:6566"
+
+BEFORE = """
+featurestore init
+featurestore plan features/
+featurestore apply features/
+featurestore push observations rows.json
+featurestore materialize airport_weather
+featurestore materialize airport_weather@v1 --start 2013-07-01 --end 2013-08-01
+featurestore train airport_weather@v1 --spine flights.parquet --out frame.parquet --lock delay.lock
+featurestore train delay.lock --out again.parquet
+featurestore register delay --version 1 --lock delay.lock --input airport_weather__temp --metric rmse=12.5
+featurestore lock delay@1 --out delay.lock
+featurestore publish airport_weather@v1
+featurestore publish airport_weather@v1 --at 2013-07-20
+featurestore activate airport_weather@v1 --reason "first version"
+featurestore deploy delay@1 --endpoint eta-prod
+featurestore get airport_weather:temp --key origin=JFK,LGA
+featurestore get --model delay@1 --key origin=JFK --at 2013-07-20
+"""
+
+SERVED = """
+featurestore get --endpoint eta-prod --key origin=JFK --address localhost:6566
+"""
+
+NEXT_VERSION = """
+featurestore undeploy delay@1 --endpoint eta-prod
+featurestore apply features/
+featurestore materialize airport_weather@v2
+featurestore publish airport_weather@v2 --at 2013-07-20
+featurestore activate airport_weather@v2 --reason "shorter wind"
+featurestore train airport_weather@v2 --spine flights.parquet --lock second.lock
+featurestore register delay --version 2 --lock second.lock
+featurestore deploy delay@2 --endpoint eta-prod
+"""
+
+AFTER = """
+featurestore rollback airport_weather:wind_6h --to v1 --endpoint eta-prod --dry-run
+featurestore rollback airport_weather --reason "wind is wrong"
+featurestore refresh
+featurestore refresh airport_weather --until 2013-08-01 --no-publish
+featurestore status
+featurestore show views
+featurestore show airport_weather
+featurestore show airport_weather@v1
+featurestore show delay@1
+featurestore show endpoint/eta-prod
+featurestore consumers airport_weather@v1:temp
+featurestore consumers weather.wind_speed --live
+featurestore lineage delay@1 --up
+featurestore lineage weather.wind_speed --down --depth 2
+featurestore lineage delay@1 --format mermaid
+featurestore active airport_weather
+featurestore active airport_weather:temp --endpoint eta-prod
+featurestore changes --since 14d
+featurestore changes --upstream-of delay@1 --since 14d
+featurestore trained-on delay@1
+featurestore stale
+featurestore diff delay@1 delay@2
+featurestore activate airport_weather@v2 --reason "so that v1 is not active"
+featurestore retire airport_weather@v1 --reason "wind in knots" --replacement airport_weather@v2
+"""
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(command: str) -> Iterator[None]:
+    """Run `featurestore serve` in a process of its own until it says that it serves; end it afterwards."""
+    words = [sys.executable, "-m", *shlex.split(command)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("serving on 127.0.0.1:")
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+
+
+def run(text: str) -> None:
+    for line in lines(text):
+        done(*shlex.split(line)[1:])
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_examples_tell_one_story() -> None:
+    run(BEFORE)
+    address = f"localhost:{free_port()}"
+    with serving(f"featurestore serve --address {address} --workers 2"):
+        run(SERVED.replace(SERVER, address))
+    change_wind()
+    run(NEXT_VERSION)
+    run(AFTER)
+
+
+def test_the_story_holds_every_example() -> None:
+    told = {*lines(BEFORE), *lines(SERVED), *lines(NEXT_VERSION), *lines(AFTER)}
+    told.add("featurestore serve --address localhost:6566 --workers 2")
+    examples: set[str] = set()
+    for name in VERBS:
+        command: Any = cli.get_command(click.Context(cli), name)
+        examples.update(command.examples)
+    assert examples <= told
+
+
+def test_a_server_on_an_address_that_is_taken_ends_with_its_code(tmp_path: Path) -> None:
+    done("init", "--store", str(tmp_path / "store"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = call("serve", "--address", address, "--store", str(tmp_path / "store"))
+    assert said.code == 5
+    assert "cannot listen" in said.err

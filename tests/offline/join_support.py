@@ -1,0 +1,92 @@
+"""What the tests of the join share: definitions by hand, Parquet runs written as materialization writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from featurestore.model.definition import Computation, Definition, FeatureDefinition, SourceDefinition
+from featurestore.model.types import FeatureType, Float64, String
+from featurestore.offline.arrow_types import to_arrow
+from featurestore.offline.join import JoinResult, ViewRead, join
+from featurestore.offline.spine import read_spine
+
+MOMENT = pa.timestamp("us", tz="UTC")
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def at(hour: float, *, micros: int = 0) -> datetime:
+    return datetime(2013, 7, 1, tzinfo=UTC) + timedelta(hours=hour, microseconds=micros)
+
+
+def define(
+    view: str = "weather",
+    *,
+    keys: Mapping[str, FeatureType] | None = None,
+    features: Mapping[str, FeatureType] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    event_time: str | None = "time",
+    created_time: str | None = None,
+    ttl: timedelta | None = None,
+) -> Definition:
+    return Definition(
+        view=view,
+        entity="entity",
+        keys=tuple((keys or {"origin": String}).items()),
+        sources=(SourceDefinition("source", "arrow", {}, ()),),
+        computation=Computation("columns", "", ""),
+        event_time=event_time,
+        created_time=created_time,
+        ttl=ttl,
+        lookback=None,
+        features=tuple(
+            FeatureDefinition(name, type_, (defaults or {}).get(name))
+            for name, type_ in (features or {"temp": Float64}).items()
+        ),
+    )
+
+
+def write_run(path: Path, definition: Definition, rows: Sequence[Mapping[str, Any]], *, group: int = 3) -> Path:
+    """Write rows as one sorted run: by keys, event time, created time with nulls first, then as given."""
+    keys = [key for key, _ in definition.keys]
+    times = [name for name in (definition.event_time, definition.created_time) if name is not None]
+
+    def order(row: Mapping[str, Any]) -> list[Any]:
+        return [*(row[key] for key in keys), *(_NEVER if row[time] is None else row[time] for time in times)]
+
+    ordered = sorted(rows, key=order)
+    types = {key: to_arrow(type_) for key, type_ in definition.keys}
+    types |= dict.fromkeys(times, MOMENT) | {item.name: to_arrow(item.type) for item in definition.features}
+    columns = [pa.array([row[name] for row in ordered], type_) for name, type_ in types.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns, names=list(types)), path, row_group_size=group)
+    return path
+
+
+def read_of(
+    folder: Path,
+    definition: Definition,
+    *runs: Sequence[Mapping[str, Any]],
+    on: Mapping[str, str] | None = None,
+    prefix: str | None = None,
+) -> ViewRead:
+    """Write runs and return the read of all the features, as `prefix__feature`."""
+    name = definition.view if prefix is None else prefix
+    files = tuple(write_run(folder / name / f"{n}.parquet", definition, run) for n, run in enumerate(runs))
+    pairs = tuple((key, (on or {}).get(key, key)) for key, _ in definition.keys)
+    columns = tuple((item.name, f"{name}__{item.name}") for item in definition.features)
+    return ViewRead(definition, files, pairs, columns, f"{definition.view}@v1")
+
+
+def join_all(spine: Any, *reads: ViewRead, timestamp: str = "t", as_of: Any = None) -> JoinResult:
+    """Read a spine and join it, as training does."""
+    needed = {column: dict(read.definition.keys)[key] for read in reads for key, column in read.on}
+    timeless = all(read.definition.event_time is None for read in reads)
+    table = read_spine(spine, timestamp=timestamp, needed=needed, timeless=timeless)
+    order = [output for read in reads for _, output in read.columns]
+    return join(table, reads, timestamp=timestamp, as_of=as_of, order=order)

@@ -1,0 +1,79 @@
+"""A small real store, and real server processes over it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import featurestore as fs
+from tests.serving.things import fill
+
+
+@pytest.fixture(scope="session")
+def store_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The path of a store that tests only read."""
+    path = tmp_path_factory.mktemp("serving") / "store"
+    with fs.open_store(path) as store:
+        fill(store)
+    return path
+
+
+@dataclass(slots=True)
+class Served:
+    """A server process: its address, the workers' process ids, and the process to be ended."""
+
+    address: str
+    pids: list[int]
+    process: subprocess.Popen[str]
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Signal the server and return its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+Serve = Callable[..., AbstractContextManager[Served]]
+
+
+_PROGRAM = """
+import json, sys
+from featurestore.serving.server import serve
+def ready(address, pids):
+    print(json.dumps([address, pids]), flush=True)
+serve(sys.argv[1], ready=ready, **json.loads(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Serve:
+    """Start a server of a store in a process of its own; it ends with the `with` block."""
+
+    @contextmanager
+    def start(path: Path, **options: object) -> Iterator[Served]:
+        options = {"address": "127.0.0.1:0"} | options
+        command = [sys.executable, "-c", _PROGRAM, str(path), json.dumps(options)]
+        with (
+            (tmp_path / "server.log").open("w+") as log,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        ):
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline()
+                log.seek(0)
+                assert line, log.read()
+                address, pids = json.loads(line)
+                yield Served(address, pids, process)
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                process.wait(30)
+
+    return start

@@ -1,0 +1,141 @@
+"""Configuration: where the store is, which settings win, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from featurestore.config import CATALOG, _Sources, load
+from featurestore.errors import ConfigError, NotFoundError
+from featurestore.model.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for item in ("STORE", *(field.name.upper() for field in fields(Settings))):
+        monkeypatch.delenv(f"FEATURESTORE_{item}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_setting_can_be_configured() -> None:
+    assert set(_Sources.model_fields) == {item.name for item in fields(Settings)}
+    assert Settings(**_Sources.model_validate({}).model_dump()) == Settings()
+
+
+def test_without_a_path_the_store_is_the_hidden_folder_here(folder: Path) -> None:
+    assert load() == (folder / ".featurestore", Settings())
+    assert (folder / ".featurestore").is_dir()
+
+
+def test_without_a_path_a_toml_here_wins_over_the_hidden_folder(folder: Path) -> None:
+    write(folder / "featurestore.toml", 'store = "elsewhere"')
+    assert load()[0] == folder / "elsewhere"
+
+
+def test_the_environment_names_the_store_when_no_path_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder / "featurestore.toml", 'store = "elsewhere"')
+    monkeypatch.setenv("FEATURESTORE_STORE", str(folder / "named"))
+    assert load()[0] == folder / "named"
+    assert load(folder / "given")[0] == folder / "given"
+
+
+def test_the_store_in_a_toml_is_relative_to_the_toml(folder: Path) -> None:
+    toml = write(folder / "deep" / "prod.toml", 'store = "data/store"\nthreads = 3\nrequire_pins = true')
+    assert load("deep/prod.toml") == (folder / "deep" / "data" / "store", Settings(threads=3, require_pins=True))
+    assert load(toml)[0].is_absolute()
+
+
+def test_a_toml_without_a_store_keeps_it_beside_itself(folder: Path) -> None:
+    write(folder / "deep" / "prod.toml", "threads = 3")
+    assert load("deep/prod.toml")[0] == folder / "deep" / ".featurestore"
+
+
+def test_the_environment_wins_over_the_toml(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder / "featurestore.toml", 'memory_limit = "1GB"\nthreads = 3')
+    monkeypatch.setenv("FEATURESTORE_MEMORY_LIMIT", "512MB")
+    assert load()[1] == Settings(memory_limit="512MB", threads=3)
+
+
+def test_an_empty_variable_overrides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATURESTORE_THREADS", "")
+    assert load()[1] == Settings()
+
+
+def test_the_environment_holds_for_a_plain_folder_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATURESTORE_KEEP_GENERATIONS", "5")
+    assert load(folder / "store")[1].keep_generations == 5
+
+
+def test_an_unknown_key_names_the_nearest(folder: Path) -> None:
+    write(folder / "featurestore.toml", 'memory_limits = "1GB"')
+    with pytest.raises(ConfigError, match=r"unknown key 'memory_limits'\. Did you mean 'memory_limit'\?"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('memory_limit = "lots"', "'memory_limit' in .* is 'lots'.*'2GB'"),
+        ("threads = -1", "'threads' in .* is -1"),
+        ("keep_generations = 0", "'keep_generations' in .* is 0"),
+        ('require_pins = "perhaps"', "'require_pins' in .* is 'perhaps'"),
+        ("store = 3", "'store' in .* is not text"),
+        ("threads = ", "cannot be read"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused(folder: Path, text: str, message: str) -> None:
+    write(folder / "featurestore.toml", text)
+    with pytest.raises(ConfigError, match=message):
+        load()
+
+
+def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATURESTORE_THREADS", "many")
+    with pytest.raises(ConfigError, match="environment variable FEATURESTORE_THREADS is 'many'"):
+        load()
+
+
+def test_a_missing_toml_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"no configuration 'missing\.toml'"):
+        load("missing.toml")
+
+
+def test_a_folder_that_is_no_store_is_refused(folder: Path) -> None:
+    write(folder / "photos" / "holiday.jpg", "")
+    with pytest.raises(ConfigError, match=r"not empty and holds no catalog\.db"):
+        load(folder / "photos")
+
+
+def test_a_store_is_recognised_by_its_catalog(folder: Path) -> None:
+    write(folder / "store" / CATALOG, "")
+    write(folder / "store" / "else", "")
+    assert load(folder / "store")[0] == folder / "store"
+    assert load(folder / "store", create=False)[0] == folder / "store"
+
+
+def test_a_file_is_no_store(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"neither a folder nor a \.toml"):
+        load(write(folder / "file", ""))
+
+
+def test_a_question_makes_no_store(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    for name in ("missing", "empty"):
+        with pytest.raises(NotFoundError, match="there is no store in"):
+            load(folder / name, create=False)
+    assert not (folder / "missing").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(folder: Path) -> None:
+    write(folder / "file", "")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        load(folder / "file" / "store")
