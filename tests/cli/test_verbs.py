@@ -296,3 +296,17 @@ def test_errors_end_with_their_code_and_no_traceback() -> None:
     said = call("activate", "airport weather", "--json")
     assert said.code == 1
     assert said.json["error"]["type"] == "DefinitionError"
+
+
+def test_warnings_about_a_frame_are_told_on_standard_error(tmp_path: Path) -> None:
+    (tmp_path / "spine.csv").write_text("origin,event_timestamp\nXXX,2013-07-02T06:00:00Z\n", encoding="utf-8")
+    said = call("train", "airport_weather@v1:temp", "--spine", str(tmp_path / "spine.csv"), "--json")
+    assert said.code == 0
+    assert said.json["report"]["reads"][0]["matched"] == 0
+    assert "warning: airport_weather@v1: no row matched" in said.err
+
+
+def test_rows_known_later_need_a_created_time() -> None:
+    said = call("train", "airport_weather@v1:temp", "--spine", "flights.parquet", "--as-of", "spine", "--json")
+    assert said.code == 1
+    assert "created_time" in said.json["error"]["message"]
