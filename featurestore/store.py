@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from featurestore import config
 from featurestore.catalog import activations, frames, models, snapshots, versions
 from featurestore.catalog.database import Catalog
-from featurestore.lineage import consumers as _consumers
-from featurestore.lineage import diff as _diff
-from featurestore.lineage import history as _history
-from featurestore.lineage import impact as _impact
-from featurestore.lineage import stale as _stale
-from featurestore.lineage import status as _status
-from featurestore.lineage import trained_on as _trained_on
-from featurestore.lineage import walk as _walk
-from featurestore.model.pins import PinSet
 from featurestore.model.times import parse_time
-from featurestore.offline.compute import Engine
-from featurestore.offline.sources import SourceReader
-from featurestore.offline.tables import Tables
-from featurestore.online.lmdb_store import LmdbStore
-from featurestore.operations import activate as _activate
-from featurestore.operations import apply as _apply
-from featurestore.operations import deploy as _deploy
-from featurestore.operations import materialize as _materialize
-from featurestore.operations import plan as _plan
-from featurestore.operations import publish as _publish
-from featurestore.operations import push as _push
-from featurestore.operations import refresh as _refresh
-from featurestore.operations import register as _register
-from featurestore.operations import retire as _retire
-from featurestore.operations import rollback as _rollback
-from featurestore.operations import train as _train
-from featurestore.operations.context import Context, Progress, silent
-from featurestore.operations.online import OnlineReader
+from featurestore.operations.context import Context, Progress
 from featurestore.operations.resolve import one_version
 
 if TYPE_CHECKING:
@@ -47,14 +21,25 @@ if TYPE_CHECKING:
 
     from featurestore.catalog.frames import FrameRecord
     from featurestore.catalog.models import ModelVersion
+    from featurestore.lineage.consumers import Consumers
+    from featurestore.lineage.diff import ModelDiff
+    from featurestore.lineage.history import ActiveVersion
+    from featurestore.lineage.impact import Impact
+    from featurestore.lineage.stale import StaleModel
+    from featurestore.lineage.status import Status
+    from featurestore.lineage.trained_on import TrainedOn
+    from featurestore.lineage.walk import Lineage
     from featurestore.model.description import Description
     from featurestore.model.history import Activation, Change, Deployment, Generation
+    from featurestore.model.pins import PinSet
     from featurestore.model.settings import Settings
     from featurestore.model.snapshot import Snapshot
     from featurestore.model.version import FeatureVersion
     from featurestore.model.view import FeatureView
     from featurestore.offline.frame import TrainingFrame
     from featurestore.online.result import OnlineFeatures
+    from featurestore.operations.online import OnlineReader
+    from featurestore.operations.plan import Plan
     from featurestore.operations.push import Pushed
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
@@ -80,7 +65,7 @@ def open_store(path: str | os.PathLike[str] | None = None, *, read_only: bool = 
     ConfigError
         If the configuration is wrong, the folder holds something else, or a newer release wrote it.
     """
-    root, settings = config.load(path)
+    root, settings = config.load(path, create=not read_only)
     return FeatureStore(root, settings, read_only=read_only)
 
 
@@ -91,18 +76,13 @@ class FeatureStore:
         if not read_only:
             root.mkdir(parents=True, exist_ok=True)
         self.root = root
-        reader = SourceReader(root, settings)
-        self._context = Context(
-            root=root,
-            settings=settings,
-            catalog=Catalog(f"sqlite:///{root / 'catalog.db'}", read_only=read_only),
-            reader=reader,
-            engine=Engine(root, settings, reader),
-            tables=Tables(root),
-            online=LmdbStore(root),
-            progress=silent,
-        )
-        self._online = OnlineReader(self._context)
+        self._context = Context(root, settings, Catalog(f"sqlite:///{root / 'catalog.db'}", read_only=read_only))
+
+    @cached_property
+    def _online(self) -> OnlineReader:
+        from featurestore.operations.online import OnlineReader
+
+        return OnlineReader(self._context)
 
     def __enter__(self) -> Self:
         return self
@@ -117,41 +97,51 @@ class FeatureStore:
 
     def close(self) -> None:
         """Close every file and connection."""
-        self._context.online.close()
-        self._context.tables.close()
-        self._context.catalog.close()
+        self._context.close()
 
     def report_progress(self, progress: Progress) -> None:
         """Call `progress(what, done, total)` during long work, from now on."""
-        self._context = replace(self._context, progress=progress)
+        self._context.progress = progress
 
     # ------------------------------------------------------------------------------------ define, materialize
 
-    def plan(self, views: Sequence[FeatureView]) -> _plan.Plan:
+    def plan(self, views: Sequence[FeatureView]) -> Plan:
         """Say what `apply` would change, and whom that reaches; see `operations/plan.py`."""
-        return _plan.plan(self._context, views)
+        from featurestore.operations.plan import plan
+
+        return plan(self._context, views)
 
     def apply(self, views: Sequence[FeatureView]) -> list[FeatureVersion]:
         """Record definitions as feature versions; see `operations/apply.py`."""
-        return _apply.apply(self._context, views)
+        from featurestore.operations.apply import apply
+
+        return apply(self._context, views)
 
     def materialize(self, reference: object, start: Time | None = None, end: Time | None = None) -> Snapshot:
         """Compute a version's rows in `[start, end)`, or all; see `operations/materialize.py`."""
-        return _materialize.materialize(self._context, reference, start=start, end=end)
+        from featurestore.operations.materialize import materialize
+
+        return materialize(self._context, reference, start=start, end=end)
 
     def refresh(
         self, views: Sequence[str] | None = None, until: Time | None = None, *, publish: bool = True
     ) -> list[Refreshed]:
         """Bring every version that anyone reads up to date; see `operations/refresh.py`."""
-        return _refresh.refresh(self._context, views, until=until, publish=publish)
+        from featurestore.operations.refresh import refresh
+
+        return refresh(self._context, views, until=until, publish=publish)
 
     def push(self, source: str, rows: Any) -> Pushed:  # noqa: ANN401 - a table of any library
         """Append rows to a push source; see `operations/push.py`."""
-        return _push.push(self._context, source, rows)
+        from featurestore.operations.push import push
+
+        return push(self._context, source, rows)
 
     def retire(self, reference: object, *, reason: str, replacement: object = None) -> FeatureVersion:
         """Mark a version as not to be used any more; see `operations/retire.py`."""
-        return _retire.retire(self._context, reference, reason=reason, replacement=replacement)
+        from featurestore.operations.retire import retire
+
+        return retire(self._context, reference, reason=reason, replacement=replacement)
 
     # ------------------------------------------------------------------------------------ train
 
@@ -164,11 +154,15 @@ class FeatureStore:
         as_of: Time | None = None,
     ) -> TrainingFrame:
         """Join a spine with pinned feature versions, point in time; see `operations/train.py`."""
-        return _train.get_training_frame(self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of)
+        from featurestore.operations.train import get_training_frame
+
+        return get_training_frame(self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of)
 
     def frame(self, frame: str) -> TrainingFrame:
         """Build a recorded frame again, by its id or eight or more digits of it."""
-        return _train.load_frame(self._context, frame)
+        from featurestore.operations.train import load_frame
+
+        return load_frame(self._context, frame)
 
     def register_model(
         self,
@@ -183,7 +177,9 @@ class FeatureStore:
         metrics: Mapping[str, Any] | None = None,
     ) -> ModelVersion:
         """Tie a model version to its frame, code and inputs; see `operations/register.py`."""
-        return _register.register_model(
+        from featurestore.operations.register import register_model
+
+        return register_model(
             self._context,
             name,
             version=version,
@@ -197,28 +193,38 @@ class FeatureStore:
 
     def deploy(self, model: object, *, endpoint: str, replace: bool = False, share: float | None = None) -> Deployment:
         """Make a model version live on an endpoint; see `operations/deploy.py`."""
-        return _deploy.deploy(self._context, model, endpoint=endpoint, replace=replace, share=share)
+        from featurestore.operations.deploy import deploy
+
+        return deploy(self._context, model, endpoint=endpoint, replace=replace, share=share)
 
     def undeploy(self, model: object, *, endpoint: str) -> Deployment:
         """End a deployment; see `operations/deploy.py`."""
-        return _deploy.undeploy(self._context, model, endpoint=endpoint)
+        from featurestore.operations.deploy import undeploy
+
+        return undeploy(self._context, model, endpoint=endpoint)
 
     def lock(self, value: object) -> PinSet:
         """Return the lock of a model version (`delay@1`), or the pins of a frame's id."""
+        from featurestore.operations.register import as_model
+
         with self._context.catalog.read() as connection:
             if isinstance(value, str) and "@" not in value:
                 return frames.find(connection, value).pins
-            return models.find(connection, _register.as_model(value)).lock
+            return models.find(connection, as_model(value)).lock
 
     # ------------------------------------------------------------------------------------ serve
 
     def publish(self, reference: object, snapshot: Snapshot | str | None = None, at: Time | None = None) -> Generation:
         """Put a version's newest rows into the online store; see `operations/publish.py`."""
-        return _publish.publish(self._context, reference, snapshot=snapshot, at=at)
+        from featurestore.operations.publish import publish
+
+        return publish(self._context, reference, snapshot=snapshot, at=at)
 
     def activate(self, *references: object, reason: str = "", endpoint: str | None = None) -> list[Activation]:
         """Move pointers, several in one atomic change; see `operations/activate.py`."""
-        return _activate.activate(self._context, references, reason=reason, endpoint=endpoint)
+        from featurestore.operations.activate import activate
+
+        return activate(self._context, references, reason=reason, endpoint=endpoint)
 
     def rollback(
         self,
@@ -230,7 +236,9 @@ class FeatureStore:
         dry_run: bool = False,
     ) -> Rollback:
         """Return a pointer to an earlier version; see `operations/rollback.py`."""
-        return _rollback.rollback(self._context, pointer, to=to, endpoint=endpoint, reason=reason, dry_run=dry_run)
+        from featurestore.operations.rollback import rollback
+
+        return rollback(self._context, pointer, to=to, endpoint=endpoint, reason=reason, dry_run=dry_run)
 
     def get_online_features(
         self,
@@ -278,52 +286,68 @@ class FeatureStore:
 
     # ------------------------------------------------------------------------------------ trace
 
-    def consumers(self, node: object, *, live: bool = False) -> _consumers.Consumers:
+    def consumers(self, node: object, *, live: bool = False) -> Consumers:
         """Return the model versions and endpoints that consume a node; see `lineage/consumers.py`."""
-        with self._context.catalog.read() as connection:
-            return _consumers.consumers(connection, node, live=live)
+        from featurestore.lineage.consumers import consumers
 
-    def lineage(self, node: object, direction: str = "up", *, depth: int | None = None) -> _walk.Lineage:
+        with self._context.catalog.read() as connection:
+            return consumers(connection, node, live=live)
+
+    def lineage(self, node: object, direction: str = "up", *, depth: int | None = None) -> Lineage:
         """Return what a node comes from (`"up"`) or leads to (`"down"`); see `lineage/walk.py`."""
-        with self._context.catalog.read() as connection:
-            return _walk.lineage(connection, node, direction, depth)
+        from featurestore.lineage.walk import lineage
 
-    def impact(self, change: object) -> _impact.Impact:
+        with self._context.catalog.read() as connection:
+            return lineage(connection, node, direction, depth)
+
+    def impact(self, change: object) -> Impact:
         """Return what a change of a column, feature, version or source reaches; see `lineage/impact.py`."""
-        with self._context.catalog.read() as connection:
-            return _impact.impact(connection, change)
+        from featurestore.lineage.impact import impact
 
-    def trained_on(self, model: object) -> _trained_on.TrainedOn:
-        """Return exactly what a model version was trained on; see `lineage/trained_on.py`."""
         with self._context.catalog.read() as connection:
-            return _trained_on.trained_on(connection, model, exists=lambda path: (self.root / path).exists())
+            return impact(connection, change)
+
+    def trained_on(self, model: object) -> TrainedOn:
+        """Return exactly what a model version was trained on; see `lineage/trained_on.py`."""
+        from featurestore.lineage.trained_on import trained_on
+
+        with self._context.catalog.read() as connection:
+            return trained_on(connection, model, exists=lambda path: (self.root / path).exists())
 
     def changes(self, since: Time | None = None, until: Time | None = None, upstream_of: object = None) -> list[Change]:
         """Return what changed, in order of commit; see `lineage/history.py`."""
-        with self._context.catalog.read() as connection:
-            return _history.changes(connection, _time(since), _time(until), upstream_of)
+        from featurestore.lineage.history import changes
 
-    def stale_models(self) -> list[_stale.StaleModel]:
+        with self._context.catalog.read() as connection:
+            return changes(connection, _time(since), _time(until), upstream_of)
+
+    def stale_models(self) -> list[StaleModel]:
         """Return, for every live model, what has changed since it was trained; see `lineage/stale.py`."""
-        with self._context.catalog.read() as connection:
-            return _stale.stale_models(connection)
+        from featurestore.lineage.stale import stale_models
 
-    def diff_models(self, before: object, after: object) -> _diff.ModelDiff:
+        with self._context.catalog.read() as connection:
+            return stale_models(connection)
+
+    def diff_models(self, before: object, after: object) -> ModelDiff:
         """Return how two model versions' features and data differ; see `lineage/diff.py`."""
-        with self._context.catalog.read() as connection:
-            return _diff.diff_models(connection, before, after)
+        from featurestore.lineage.diff import diff_models
 
-    def active_at(
-        self, pointer: object, at: Time | None = None, endpoint: str | None = None
-    ) -> _history.ActiveVersion:
+        with self._context.catalog.read() as connection:
+            return diff_models(connection, before, after)
+
+    def active_at(self, pointer: object, at: Time | None = None, endpoint: str | None = None) -> ActiveVersion:
         """Return which version a pointer led to at a time; see `lineage/history.py`."""
-        with self._context.catalog.read() as connection:
-            return _history.active_at(connection, pointer, _time(at) or datetime.now(UTC), endpoint)
+        from featurestore.lineage.history import active_at
 
-    def status(self) -> _status.Status:
-        """Return the state of every view, model and endpoint; see `lineage/status.py`."""
         with self._context.catalog.read() as connection:
-            return _status.status(connection)
+            return active_at(connection, pointer, _time(at) or datetime.now(UTC), endpoint)
+
+    def status(self) -> Status:
+        """Return the state of every view, model and endpoint; see `lineage/status.py`."""
+        from featurestore.lineage.status import status
+
+        with self._context.catalog.read() as connection:
+            return status(connection)
 
     # ------------------------------------------------------------------------------------ listings
 

@@ -15,7 +15,15 @@ from sqlalchemy import select
 
 from featurestore.catalog import generations, graph, schema
 from featurestore.lineage.nodes import parse_node
-from featurestore.lineage.reads import Reading, batches, definitions, live_reads, lock_columns, pointed_endpoints
+from featurestore.lineage.reads import (
+    Reading,
+    batches,
+    definitions,
+    is_model,
+    live_reads,
+    lock_columns,
+    pointed_endpoints,
+)
 from featurestore.lineage.text import outline, some, table
 from featurestore.model.reference import parse_reference
 
@@ -262,7 +270,7 @@ def _owners(connection: Connection, models: Iterable[str]) -> dict[str, str]:
     reference = table_.c.model + "@" + table_.c.version
     found = {}
     for part in batches(models):
-        rows = connection.execute(select(reference, table_.c.owner).where(reference.in_(part)))
+        rows = connection.execute(select(reference, table_.c.owner).where(is_model(part)))
         found.update({row[0]: row[1] for row in rows})
     return found
 
@@ -341,7 +349,7 @@ def _locks(connection: Connection, models: Iterable[str]) -> dict[str, tuple[str
             list(dict.fromkeys(f"{item.view}@v{item.version}:{item.feature}" for _, item in lock_columns(row.lock))),
         )
         for part in batches(dict.fromkeys(models))
-        for row in connection.execute(select(reference, table_.c.owner, table_.c.lock).where(reference.in_(part)))
+        for row in connection.execute(select(reference, table_.c.owner, table_.c.lock).where(is_model(part)))
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from featurestore.catalog import schema
 from featurestore.model.definition import Definition
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-__all__ = ["Reading", "batches", "definitions", "live_reads", "lock_columns", "moves", "pointed_endpoints"]
+__all__ = ["Reading", "batches", "definitions", "is_model", "live_reads", "lock_columns", "moves", "pointed_endpoints"]
 
 _BATCH = 500
 
@@ -184,13 +184,11 @@ def live_reads(
         As it was at that wall clock time; None is now.
     """
     statement = _deployed(at)
-    model = schema.model_versions.c.folded + "@" + schema.model_versions.c.version
     parts = [statement]
     if endpoints is not None or models is not None:
-        parts = [
-            statement.where(schema.endpoints.c.folded.in_(part)) for part in batches({fold(e) for e in endpoints or ()})
-        ]
-        parts += [statement.where(model.in_(part)) for part in batches({_folded(item) for item in models or ()})]
+        names = {fold(name) for name in endpoints or ()}
+        parts = [statement.where(schema.endpoints.c.folded.in_(part)) for part in batches(names)]
+        parts += [statement.where(is_model(part)) for part in batches(dict.fromkeys(models or ()))]
     rows = {row.id: row for part in parts for row in connection.execute(part)}
     moved: dict[str, list[tuple[int, Activation]]] = defaultdict(list)
     for deployment, move in moves(connection, {row.name for row in rows.values()}, at):
@@ -198,9 +196,14 @@ def live_reads(
     return [reading for _, row in sorted(rows.items()) for reading in _readings(row, moved[row.name])]
 
 
-def _folded(model: str) -> str:
-    name, _, version = model.partition("@")
-    return f"{fold(name)}@{version}"
+def is_model(references: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that a row of `model_versions` is one of `model@version`, by the index on its name."""
+    table = schema.model_versions
+    pairs = [(fold(name), version) for name, _, version in (item.partition("@") for item in references)]
+    return and_(
+        table.c.folded.in_({name for name, _ in pairs}),
+        (table.c.folded + "@" + table.c.version).in_([f"{name}@{version}" for name, version in pairs]),
+    )
 
 
 def _readings(row: Any, moved: list[tuple[int, Activation]]) -> list[Reading]:  # noqa: ANN401 - a database row
@@ -211,12 +214,15 @@ def _readings(row: Any, moved: list[tuple[int, Activation]]) -> list[Reading]:  
             pointers[fold(move.view), move.feature] = move
     found = []
     for column, reference in lock_columns(row.lock):
-        whole = pointers.get((fold(reference.view), None))
-        own = pointers.get((fold(reference.view), reference.feature))
-        move_ = own if own is not None and (whole is None or own.id > whole.id) else whole
-        locked = reference.version or 0
-        version = locked if move_ is None else move_.version
-        found.append(
-            Reading(deployment, row.owner, column, reference.view, reference.feature or "", locked, version, move_)
-        )
+        view, feature, locked = reference.view, reference.feature or "", reference.version or 0
+        decides = _pointer(pointers, view, feature) if pointers else None
+        version = locked if decides is None else decides.version
+        found.append(Reading(deployment, row.owner, column, view, feature, locked, version, decides))
     return found
+
+
+def _pointer(pointers: Mapping[tuple[str, str | None], Activation], view: str, feature: str) -> Activation | None:
+    """Return a feature's own move if it is newer than its view's, else its view's."""
+    whole = pointers.get((fold(view), None))
+    own = pointers.get((fold(view), feature))
+    return own if own is not None and (whole is None or own.id > whole.id) else whole

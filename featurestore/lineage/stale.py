@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from featurestore.catalog import changes as recorded
 from featurestore.catalog import schema
-from featurestore.lineage.reads import Reading, batches, definitions, live_reads
+from featurestore.lineage.reads import Reading, batches, definitions, is_model, live_reads
 from featurestore.lineage.text import count, moment, outline, short, some
 from featurestore.model.names import fold
 
@@ -125,6 +125,7 @@ class _Facts:
         self.snapshots: dict[str, Mapping[str, Any]] = {}
         sources = {source.name for key in wanted for source in self.definitions[key].sources}
         self.changes = _schema_changes(connection, sources)
+        self.last_change = max((change.id for found in self.changes.values() for change in found), default=0)
         self.connection = connection
 
     def code(self, live: Sequence[Reading]) -> Iterable[StaleReason]:
@@ -165,6 +166,8 @@ class _Facts:
 
     def schema(self, live: Sequence[Reading]) -> Iterable[StaleReason]:
         since = self.trained[live[0].deployment.reference]["sequence"]
+        if since >= self.last_change:
+            return
         reads = self._reads(live)
         for source, features in reads.items():
             for change in self.changes.get(source, ()):
@@ -290,7 +293,7 @@ def _trained(connection: Connection, models: Iterable[str]) -> dict[str, dict[st
         statement = (
             select(reference, frames.c.created_at, table.c.lock, sequence.label("sequence"))
             .join(frames, frames.c.id == table.c.frame_id)
-            .where(reference.in_(part))
+            .where(is_model(part))
         )
         for row in connection.execute(statement):
             pins = {version: pin.get("snapshot") for version, pin in row.lock["versions"].items()}

@@ -6,7 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from featurestore.catalog import activations, generations, models, snapshots, versions
+from sqlalchemy import select
+
+from featurestore.catalog import activations, generations, models, schema, snapshots, versions
 from featurestore.lineage.reads import Reading, live_reads
 from featurestore.lineage.text import count, moment, outline, short, some, table
 from featurestore.model.times import from_micros
@@ -181,19 +183,24 @@ def status(connection: Connection) -> Status:
     """Return the state of every view, model and endpoint."""
     readings = live_reads(connection)
     readers: dict[str, dict[str, None]] = defaultdict(dict)
+    moved: dict[str, list[Reading]] = defaultdict(list)
     for reading in readings:
         readers[reading.version_reference][reading.deployment.endpoint] = None
+        if reading.version != reading.locked:
+            moved[reading.deployment.endpoint].append(reading)
     views = tuple(_view(connection, name, readers) for name in versions.view_names(connection))
     live: dict[str, dict[str, None]] = defaultdict(dict)
     on: dict[str, list[tuple[str, float | None]]] = defaultdict(list)
     for deployment in models.deployments(connection):
         live[deployment.reference][deployment.endpoint] = None
         on[deployment.endpoint].append((deployment.reference, deployment.share))
+    table_ = schema.model_versions
+    owners = connection.execute(select(table_.c.model, table_.c.version, table_.c.owner).order_by(table_.c.id)).all()
     known = tuple(
-        (model.reference, model.owner, tuple(live[model.reference])) for model in models.everything(connection)
+        (f"{row.model}@{row.version}", row.owner, tuple(live[f"{row.model}@{row.version}"])) for row in owners
     )
     endpoints = tuple(
-        EndpointStatus(name, tuple(on[name]), tuple(_moved_reads(readings, name)))
+        EndpointStatus(name, tuple(on[name]), tuple(_moved_reads(moved[name])))
         for name in models.endpoint_names(connection)
     )
     return Status(views, known, endpoints)
@@ -223,14 +230,13 @@ def _overrides(history: Iterable[Activation], active: Activation | None) -> Iter
             yield _pointer(move, f"{move.view}:{move.feature}", before)
 
 
-def _moved_reads(readings: Iterable[Reading], endpoint: str) -> Iterable[MovedPointer]:
+def _moved_reads(readings: Iterable[Reading]) -> Iterable[MovedPointer]:
     found: dict[tuple[int, int], MovedPointer] = {}
     for reading in readings:
         move = reading.activation
-        if reading.deployment.endpoint != endpoint or move is None or reading.version == reading.locked:
-            continue
-        name = reading.view if move.feature is None else f"{reading.view}:{move.feature}"
-        found.setdefault((move.id, reading.locked), _pointer(move, name, f"v{reading.locked}"))
+        if move is not None:
+            name = reading.view if move.feature is None else f"{reading.view}:{move.feature}"
+            found.setdefault((move.id, reading.locked), _pointer(move, name, f"v{reading.locked}"))
     return found.values()
 
 

@@ -42,9 +42,6 @@ class Entity:
         if not isinstance(self.keys, Mapping) or not self.keys:
             message = f"entity {self.name!r} has no keys: write keys={{'origin': fs.String}}."
             raise DefinitionError(message)
-        if len({fold(key) for key in self.keys}) < len(self.keys):
-            message = f"entity {self.name!r} has two keys whose names differ only in case."
-            raise DefinitionError(message)
         for key, type_ in self.keys.items():
             check_name(key, "join key")
             if not isinstance(type_, FeatureType) or type_.kind not in KEY_KINDS:
@@ -53,4 +50,7 @@ class Entity:
                     f"{', '.join(sorted(KEY_KINDS))}."
                 )
                 raise DefinitionError(message)
+        if len({fold(key) for key in self.keys}) < len(self.keys):
+            message = f"entity {self.name!r} has two keys whose names differ only in case: rename one."
+            raise DefinitionError(message)
         object.__setattr__(self, "keys", MappingProxyType(dict(self.keys)))

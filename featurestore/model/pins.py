@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featurestore.errors import DefinitionError, NotFoundError
+from featurestore.errors import DefinitionError, NotFoundError, RequestError
 from featurestore.model.definition import digest
 from featurestore.model.reference import Reference, parse_reference
 from featurestore.model.times import parse_time
@@ -85,8 +85,12 @@ class PinSet:
 
     @property
     def digest(self) -> str:
-        """64 hex digits over everything that is pinned."""
-        return digest(self.to_json())
+        """64 hex digits over everything that is pinned, the order of columns included."""
+        value = self.to_json()
+        ordered = [list(value["columns"].items()), list(value.get("request", {}).items())]
+        if self.spine is not None:
+            ordered.append(list(self.spine.columns))
+        return digest([value, ordered])
 
     def pin(self, view: str, version: int) -> Pin:
         """Return the pin of a version that the columns name."""
@@ -121,39 +125,34 @@ class PinSet:
         return value
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PinSet:
-        """Read the JSON form.
+    def from_json(cls, value: Mapping[str, Any], where: str = "the lock") -> PinSet:
+        """Read the JSON form; `where` names it in errors.
 
         Raises
         ------
         DefinitionError
             If something is missing or not well formed.
         """
-        if value.get("format") != _FORMAT:
-            message = (
-                f"the lock has format {value.get('format')!r}, this release reads format {_FORMAT}: save it again."
-            )
-            raise DefinitionError(message)
         try:
-            pins = []
-            for text, pinned in value["versions"].items():
-                reference = parse_reference(text)
-                if reference.version is None:
-                    raise KeyError(text)
-                pins.append(Pin(reference.view, reference.version, pinned["fingerprint"], pinned.get("snapshot")))
+            if value.get("format") != _FORMAT:
+                message = (
+                    f"{where} has format {value.get('format')!r}, this release reads format {_FORMAT}: save it again."
+                )
+                raise DefinitionError(message)
             spine = value.get("spine")
-            as_of = value.get("as_of")
             return cls(
-                tuple((name, parse_reference(text)) for name, text in value["columns"].items()),
-                tuple(pins),
-                value["timestamp"],
-                as_of if as_of is None or as_of == "spine" else parse_time(as_of),
-                None if spine is None else SpinePin(spine["digest"], spine["rows"], tuple(spine["columns"].items())),
-                tuple(value.get("inputs", ())),
-                tuple(value.get("request", {}).items()),
+                tuple((name, _column(text)) for name, text in value["columns"].items()),
+                tuple(_pin(text, pinned) for text, pinned in value["versions"].items()),
+                _text(value["timestamp"]),
+                _as_of(value.get("as_of")),
+                None
+                if spine is None
+                else SpinePin(_text(spine["digest"]), _count(spine["rows"]), _types(spine["columns"])),
+                _names(value.get("inputs", [])),
+                _types(value.get("request", {})),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            message = f"the lock is not well formed ({error!r}): restore it from version control."
+        except (KeyError, TypeError, AttributeError, ValueError, RequestError) as error:
+            message = f"{where} is not well formed ({error!r}): restore it from version control or save it again."
             raise DefinitionError(message) from error
 
     def dumps(self) -> str:
@@ -174,7 +173,7 @@ class PinSet:
         except tomllib.TOMLDecodeError as error:
             message = f"{where} is not valid TOML ({error}): restore it from version control or save it again."
             raise DefinitionError(message) from error
-        return cls.from_json(value)
+        return cls.from_json(value, where)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the lock file and return its path."""
@@ -195,10 +194,75 @@ class PinSet:
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             message = f"there is no lock file {str(path)!r}: save one with frame.pins.save(...)."
             raise NotFoundError(message) from None
+        except UnicodeDecodeError as error:
+            message = f"{path} is not UTF-8 text ({error}): restore it from version control or save it again."
+            raise DefinitionError(message) from error
         return cls.loads(text, str(path))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        message = f"{value!r} is not text"
+        raise TypeError(message)
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        message = f"{value!r} is not a number of rows"
+        raise TypeError(message)
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        message = f"{value!r} is not a list of columns"
+        raise TypeError(message)
+    return tuple(_text(name) for name in value)
+
+
+def _types(value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _text(type_)) for name, type_ in value.items())
+
+
+def _reference(text: str) -> Reference:
+    try:
+        return parse_reference(text)
+    except DefinitionError as error:
+        raise ValueError(str(error)) from error
+
+
+def _column(text: str) -> Reference:
+    reference = _reference(text)
+    if reference.version is None or reference.feature is None:
+        message = f"{text!r} is not view@vN:feature"
+        raise ValueError(message)
+    return reference
+
+
+def _pin(text: str, pinned: Mapping[str, Any]) -> Pin:
+    reference = _reference(text)
+    if reference.version is None or reference != Reference(reference.view, reference.version):
+        message = f"{text!r} is not view@vN"
+        raise ValueError(message)
+    snapshot = pinned.get("snapshot")
+    return Pin(
+        reference.view,
+        reference.version,
+        _text(pinned["fingerprint"]),
+        None if snapshot is None else _text(snapshot),
+    )
+
+
+def _as_of(value: datetime | str | None) -> datetime | str | None:
+    if value is None or value == "spine":
+        return value
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)  # no lock is fixed by a duration back from now
+    return parse_time(value)
 
 
 def _toml(value: Mapping[str, Any]) -> str:

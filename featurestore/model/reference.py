@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from featurestore.errors import CollisionError, DefinitionError
-from featurestore.model.names import check_deployable_name, check_name
+from featurestore.model.names import check_deployable_name, check_name, fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,7 @@ def _parse_on(text: str, whole: str) -> tuple[tuple[str, str], ...]:
             message = f"{part.strip()!r} in {whole!r} is not key=column: {_HELP}."
             raise DefinitionError(message)
         pairs.append((check_name(key, "join key"), column))
-    if len({key for key, _ in pairs}) < len(pairs):
+    if len({fold(key) for key, _ in pairs}) < len(pairs):
         message = f"{whole!r} joins one key on two columns: name each key once."
         raise DefinitionError(message)
     return tuple(pairs)
@@ -155,7 +155,7 @@ def parse_model_reference(text: str) -> ModelReference:
     DefinitionError
         If the text is not a model's name, `@` and a version of letters, digits, `_`, `-` or `.`.
     """
-    name, at, version = text.partition("@")
+    name, at, version = text.partition("@") if isinstance(text, str) else ("", "", "")
     if not at or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", version):
         message = f"{text!r} is not a model version: write its name, '@' and the version, for example 'delay@3'."
         raise DefinitionError(message)

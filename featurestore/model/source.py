@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from featurestore.errors import DefinitionError
-from featurestore.model.names import check_name
+from featurestore.model.names import check_name, fold
 from featurestore.model.types import FeatureType
 
 __all__ = [
@@ -58,6 +58,19 @@ class Source:
         }
 
 
+def _check_types(source: Source, types: object) -> None:
+    if not isinstance(types, Mapping):
+        message = f"source {source.name!r} has the columns {types!r}: write {{'temp': fs.Float64, ...}}."
+        raise DefinitionError(message)
+    for column, type_ in types.items():
+        if not isinstance(type_, FeatureType):
+            message = (
+                f"column {column!r} of source {source.name!r} has type {type_!r}, which is none of ours: "
+                "write fs.Float64 or another."
+            )
+            raise DefinitionError(message)
+
+
 def _json(value: Any) -> Any:  # noqa: ANN401 - JSON values
     if isinstance(value, Mapping):
         return {key: _json(item) for key, item in value.items()}
@@ -98,6 +111,7 @@ class CsvSource(Source):
             object.__setattr__(self, "nulls", (self.nulls,))
         object.__setattr__(self, "nulls", tuple(self.nulls))
         super(CsvSource, self).__post_init__()
+        _check_types(self, self.types)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,10 +171,12 @@ class PushSource(Source):
 
     def __post_init__(self) -> None:
         super(PushSource, self).__post_init__()
-        for column, type_ in self.schema.items():
+        _check_types(self, self.schema)
+        for column in self.schema:
             check_name(column, f"column of source {self.name!r}")
-            if not isinstance(type_, FeatureType):
-                message = (
-                    f"column {column!r} of push source {self.name!r} has no feature type: write fs.Float64 or another."
-                )
-                raise DefinitionError(message)
+        if not self.schema or len({fold(column) for column in self.schema}) < len(self.schema):
+            message = (
+                f"the schema of source {self.name!r} has no columns, or two of one name (case does not count): "
+                "write schema={'temp': fs.Float64, ...}."
+            )
+            raise DefinitionError(message)

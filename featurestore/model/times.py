@@ -12,7 +12,7 @@ __all__ = ["EPOCH", "from_micros", "parse_duration", "parse_time", "to_micros"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(\d+)\s*([smhdw])")
-_SUBMICROSECOND = re.compile(r"\.\d{6}\d*[1-9]")
+_SUBMICROSECOND = re.compile(r"[.,]\d{6}\d*[1-9]")
 
 
 def parse_duration(value: timedelta | str) -> timedelta:
@@ -21,7 +21,7 @@ def parse_duration(value: timedelta | str) -> timedelta:
     Raises
     ------
     RequestError
-        If the text is not a number and one of the units s, m, h, d, w.
+        If the text is not a number and one of the units s, m, h, d, w, or beyond what a timedelta holds.
     """
     if isinstance(value, timedelta):
         return value
@@ -29,7 +29,11 @@ def parse_duration(value: timedelta | str) -> timedelta:
     if match is None:
         message = f"{value!r} is not a duration: write a number and a unit (s, m, h, d, w), for example '6h'."
         raise RequestError(message)
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except (OverflowError, ValueError):
+        message = f"{value!r} is longer than a duration can be: write a smaller number."
+        raise RequestError(message) from None
 
 
 def parse_time(value: datetime | date | str, *, now: datetime | None = None, what: str = "time") -> datetime:
@@ -40,42 +44,55 @@ def parse_time(value: datetime | date | str, *, now: datetime | None = None, wha
     Raises
     ------
     RequestError
-        If the value is no time, or is finer than a microsecond.
+        If the value is no time, is finer than a microsecond, or is outside the years 1 to 9999 in UTC.
     """
-    if isinstance(value, str):
-        text = value.strip()
-        if _DURATION.fullmatch(text):
-            return (now or datetime.now(UTC)) - parse_duration(text)
-        if _SUBMICROSECOND.search(text):
-            message = f"{what} {value!r} is finer than a microsecond, which would be lost: round it first."
-            raise RequestError(message)
-        try:
-            value = datetime.fromisoformat(text)
-        except ValueError:
-            message = (
-                f"{value!r} is not a {what}: give a datetime, ISO text such as '2013-07-01T06:00', "
-                "or a duration back from now such as '14d'."
-            )
-            raise RequestError(message) from None
-    if isinstance(value, datetime):
-        if getattr(value, "nanosecond", 0):  # pandas.Timestamp is a datetime with nanoseconds
-            message = f"{what} {value!r} is finer than a microsecond, which would be lost: round it first."
-            raise RequestError(message)
-        moment = datetime(
-            value.year,
-            value.month,
-            value.day,
-            value.hour,
-            value.minute,
-            value.second,
-            value.microsecond,
-            value.tzinfo,
-        ).replace(fold=value.fold)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    try:
+        if isinstance(value, str):
+            text = value.strip()
+            if _DURATION.fullmatch(text):
+                return (now or datetime.now(UTC)) - parse_duration(text)
+            return _to_utc(_parse_iso(text, what), what)
+        if isinstance(value, date) and value == value:  # noqa: PLR0124 - pandas.NaT is a datetime unequal to itself
+            return _to_utc(value, what)
+    except OverflowError:
+        message = f"{what} {value!r} is outside the years 1 to 9999 in UTC: give one inside them."
+        raise RequestError(message) from None
     message = f"{value!r} is not a {what}: give a datetime, ISO text or a duration back from now such as '14d'."
     raise RequestError(message)
+
+
+def _parse_iso(text: str, what: str) -> datetime:
+    if _SUBMICROSECOND.search(text):
+        message = f"{what} {text!r} is finer than a microsecond, which would be lost: round it first."
+        raise RequestError(message)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        message = (
+            f"{text!r} is not a {what}: give a datetime, ISO text such as '2013-07-01T06:00', "
+            "or a duration back from now such as '14d'."
+        )
+        raise RequestError(message) from None
+
+
+def _to_utc(value: date, what: str) -> datetime:
+    if not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if getattr(value, "nanosecond", 0):  # pandas.Timestamp is a datetime with nanoseconds
+        message = f"{what} {value!r} is finer than a microsecond, which would be lost: round it first."
+        raise RequestError(message)
+    moment = datetime(
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        value.tzinfo,
+        fold=value.fold,
+    )
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def to_micros(moment: datetime) -> int:

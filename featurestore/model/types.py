@@ -79,7 +79,7 @@ Timestamp = FeatureType("Timestamp")
 
 def Decimal(precision: int, scale: int) -> FeatureType:  # noqa: N802 - reads as a type
     """Return the exact decimal type of up to 38 digits, `scale` of them after the point."""
-    if not (1 <= precision <= _MAX_PRECISION and 0 <= scale <= precision):
+    if not (_whole(precision, scale) and 1 <= precision <= _MAX_PRECISION and 0 <= scale <= precision):
         message = (
             f"Decimal({precision}, {scale}) is not a type: the precision is 1 to {_MAX_PRECISION} digits, "
             "the scale 0 to the precision."
@@ -98,10 +98,15 @@ def List(item: FeatureType) -> FeatureType:  # noqa: N802 - reads as a type
 
 def Embedding(length: int) -> FeatureType:  # noqa: N802 - reads as a type
     """Return the type of float32 vectors with exactly `length` elements, none of them null."""
-    if length < 1:
+    if not (_whole(length) and length >= 1):
         message = f"Embedding({length}) is not a type: the length is 1 or more."
         raise DefinitionError(message)
     return FeatureType("Embedding", (length,))
+
+
+def _whole(*numbers: object) -> bool:
+    """Return whether all are integers; True and False are none."""
+    return all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
 
 
 def parse_type(text: str) -> FeatureType:
@@ -112,14 +117,16 @@ def parse_type(text: str) -> FeatureType:
     DefinitionError
         If the text names no type.
     """
+    known = [*_SCALARS, "Decimal(p, s)", "List(T)", "Embedding(n)"]
+    if not isinstance(text, str):
+        message = f"{text!r} is not a feature type.{nearest(str(text), known)}"
+        raise DefinitionError(message)
     text = text.strip()
     if text in _SCALARS:
         return FeatureType(text)
     match = re.fullmatch(r"(Decimal|List|Embedding)\((.*)\)", text)
     if match is None:
-        message = (
-            f"{text!r} is not a feature type.{nearest(text, [*_SCALARS, 'Decimal(p, s)', 'List(T)', 'Embedding(n)'])}"
-        )
+        message = f"{text!r} is not a feature type.{nearest(text, known)}"
         raise DefinitionError(message)
     name, inner = match.groups()
     if name == "List":

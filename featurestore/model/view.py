@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from featurestore.errors import DefinitionError
+from featurestore.errors import DefinitionError, RequestError
 from featurestore.model.entity import Entity
 from featurestore.model.names import check_name, fold
 from featurestore.model.source import Source
@@ -100,25 +100,44 @@ class FeatureView:
             self._fail(f"has the entity {self.entity!r}", "write entity=fs.Entity(...)")
         if self.source is not None and self.sources:
             self._fail("has both source= and sources=", "give one of them")
-        sources = tuple(self.sources) if self.source is None else (self.source,)
+        several = self.sources if isinstance(self.sources, Iterable) else ()
+        sources = tuple(several) if self.source is None else (self.source,)
         if not sources or not all(isinstance(item, Source) for item in sources):
             self._fail("has no source", "write source=fs.ParquetSource(...) or sources=[...]")
         self._check_unique([item.name for item in sources], "sources")
-        if self.sql is not None and self.transform is not None:
-            self._fail("has both sql= and transform=", "give one of them")
-        if self.sql is None and self.transform is None and len(sources) > 1:
-            self._fail("reads several sources without sql= or transform=", "say how they become one table")
-        if self.features is not None:
-            object.__setattr__(self, "features", tuple(self.features))
-            if not self.features:
-                self._fail("has an empty list of features", "name at least one, or leave features= away to take all")
-            self._check_unique([feature.name for feature in self.features], "features")
+        self._check_computation(len(sources))
+        self._check_features()
         self._check_times()
         object.__setattr__(self, "sources", sources)
         object.__setattr__(self, "source", None)
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
 
+    def _check_computation(self, sources: int) -> None:
+        if self.sql is not None and self.transform is not None:
+            self._fail("has both sql= and transform=", "give one of them")
+        if self.sql is not None and not (isinstance(self.sql, str) and self.sql.strip()):
+            self._fail(f"has sql={self.sql!r}", "write a query over its sources")
+        if self.transform is not None and not callable(self.transform):
+            self._fail(f"has transform={self.transform!r}", "give a function of relations")
+        if self.sql is None and self.transform is None and sources > 1:
+            self._fail("reads several sources without sql= or transform=", "say how they become one table")
+
+    def _check_features(self) -> None:
+        if self.features is None:
+            return
+        features = tuple(self.features) if isinstance(self.features, Iterable) else ()
+        if not isinstance(self.features, Iterable) or not all(isinstance(item, Feature) for item in features):
+            self._fail(f"has the features {self.features!r}", "write features=[fs.Feature('temp', fs.Float64), ...]")
+        if not features:
+            self._fail("has an empty list of features", "name at least one, or leave features= away to take all")
+        self._check_unique([feature.name for feature in features], "features")
+        object.__setattr__(self, "features", features)
+
     def _check_times(self) -> None:
+        for attribute in ("event_time", "created_time"):
+            column = getattr(self, attribute)
+            if column is not None and (not isinstance(column, str) or not column):
+                self._fail(f"has {attribute}={column!r}", "name a column of its output")
         for attribute in ("ttl", "lookback"):
             value = getattr(self, attribute)
             if value is None:
@@ -128,7 +147,10 @@ class FeatureView:
                     f"has {attribute}= but no event_time=",
                     "a dimension is valid always; name its event time column",
                 )
-            value = parse_duration(value)
+            try:
+                value = parse_duration(value)
+            except RequestError as error:
+                self._fail(f"has {attribute}={value!r}", f"{error} A timedelta is fine too")
             if value < timedelta(0):
                 self._fail(f"has the negative {attribute} {value}", "give a duration of zero or more")
             object.__setattr__(self, attribute, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +73,9 @@ def compare_time(column: str, type_: str, sign: str, moment: datetime) -> str:
 @contextmanager
 def scratch(root: Path) -> Iterator[Path]:
     """Give a folder name under `root/tmp`, not made yet; what is in it afterwards is removed."""
-    folder = root / "tmp" / f"work-{uuid4().hex}"
+    folder = root.resolve() / "tmp" / f"work-{uuid4().hex}"
+    with suppress(OSError):  # a store that is only read may lie on a disk that is, too
+        folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     finally:

@@ -176,12 +176,12 @@ class Tables:
 
     def _retried(self, attempt: Callable[[], T], what: str) -> T:
         from pyiceberg.exceptions import CommitFailedException, ValidationException  # noqa: PLC0415 - as above
-        from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - as above
+        from sqlalchemy.exc import IntegrityError, OperationalError  # noqa: PLC0415 - as above
 
         for number in range(_ATTEMPTS):
             try:
                 return attempt()
-            except (CommitFailedException, ValidationException, OperationalError) as error:
+            except (CommitFailedException, ValidationException, IntegrityError, OperationalError) as error:
                 if number == _ATTEMPTS - 1:
                     message = (
                         f"other processes keep changing the Iceberg table of {what}: try again when they are done."

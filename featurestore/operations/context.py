@@ -1,18 +1,24 @@
-"""What every verb works on: one store's parts, opened once."""
+"""What every verb works on: one store's parts, each opened when it is first used.
+
+A question asked of the graph needs the catalog alone, and so loads no engine.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from featurestore.catalog.database import Catalog
-from featurestore.model.settings import Settings
-from featurestore.model.snapshot import Snapshot
-from featurestore.offline.compute import Engine
-from featurestore.offline.sources import SourceReader
-from featurestore.offline.tables import Tables
-from featurestore.online.base import OnlineStore
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.catalog.database import Catalog
+    from featurestore.model.settings import Settings
+    from featurestore.model.snapshot import Snapshot
+    from featurestore.offline.compute import Engine
+    from featurestore.offline.sources import SourceReader
+    from featurestore.offline.tables import Tables
+    from featurestore.online.base import OnlineStore
 
 __all__ = ["Context", "Progress", "silent"]
 
@@ -24,7 +30,6 @@ def silent(_what: str, _done: int, _total: int | None) -> None:
     """Show no progress."""
 
 
-@dataclass(frozen=True, slots=True)
 class Context:
     """One store's parts.
 
@@ -32,22 +37,55 @@ class Context:
     ----------
     root
         The store's folder.
-    settings, catalog, reader, engine, tables, online
-        What the configuration chose, what is known, how sources are read, what computes, the Iceberg tables, and the
-        rows ready to serve.
+    settings, catalog
+        What the configuration chose, and what is known.
+    reader, engine, tables, online
+        How sources are read, what computes, the Iceberg tables, and the rows ready to serve.
     progress
         Where long work reports.
     """
 
-    root: Path
-    settings: Settings
-    catalog: Catalog
-    reader: SourceReader
-    engine: Engine
-    tables: Tables
-    online: OnlineStore
-    progress: Progress = silent
+    def __init__(self, root: Path, settings: Settings, catalog: Catalog) -> None:
+        self.root = root
+        self.settings = settings
+        self.catalog = catalog
+        self.progress: Progress = silent
+
+    @cached_property
+    def reader(self) -> SourceReader:
+        """How sources are read."""
+        from featurestore.offline.sources import SourceReader  # noqa: PLC0415 - see the module's docstring
+
+        return SourceReader(self.root, self.settings)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What computes."""
+        from featurestore.offline.compute import Engine  # noqa: PLC0415
+
+        return Engine(self.root, self.settings, self.reader)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The Iceberg tables."""
+        from featurestore.offline.tables import Tables  # noqa: PLC0415
+
+        return Tables(self.root)
+
+    @cached_property
+    def online(self) -> OnlineStore:
+        """The rows ready to serve."""
+        from featurestore.online.lmdb_store import LmdbStore  # noqa: PLC0415
+
+        return LmdbStore(self.root)
 
     def paths(self, snapshot: Snapshot) -> tuple[Path, ...]:
         """Return where a snapshot's files are, in order of the runs."""
         return tuple(self.root / file.path for file in snapshot.files)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for part in ("online", "tables"):
+            if part in self.__dict__:
+                getattr(self, part).close()
+        self.catalog.close()

@@ -6,7 +6,8 @@ entities.py        what a caller gives as rows, as typed key columns
 status.py          errors as gRPC statuses, and back
 protocol.py        names and limits that both sides share
 service.py         the two methods, answered by a store
-answering.py       a gRPC server over an open store: health, reflection, draining
+health.py          health and reflection, on threads of their own
+answering.py       a gRPC server over an open store, until told to drain
 listener.py        one address, bound once, for all workers
 worker.py          one process: opens the store and answers
 supervisor.py      several workers on one port; a dead one is replaced

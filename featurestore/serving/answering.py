@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from featurestore.errors import UnavailableError
+from featurestore.serving.health import Health, reflection_handler
 from featurestore.serving.protocol import LIMITS, SERVICE
 from featurestore.serving.service import OnlineReads, handler
 
 __all__ = ["WorkerOptions", "answer_from"]
+
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +51,24 @@ def answer_from(
     UnavailableError
         If the address cannot be listened on.
     """
-    server, checks = _server(store, options)
-    server.start()
-    try:
-        if ready is not None:
-            ready()
-        stop.wait()
-    finally:
-        checks.enter_graceful_shutdown()
-        server.stop(options.grace).wait()
-
-
-def _server(store: OnlineReads, options: WorkerOptions) -> tuple[grpc.Server, health.HealthServicer]:
+    health = Health(SERVICE)
     server = grpc.server(
         ThreadPoolExecutor(options.threads, thread_name_prefix="serve"),
+        handlers=[handler(store), health.handler(), reflection_handler(SERVICE)],
         options=[*LIMITS, ("grpc.so_reuseport", 1)],
         compression=grpc.Compression.NoCompression,
     )
-    server.add_generic_rpc_handlers((handler(store),))
-    # A watcher of health stays: it must not hold one of the few threads that answer.
-    checks = health.HealthServicer(
-        experimental_non_blocking=True,
-        experimental_thread_pool=ThreadPoolExecutor(1, thread_name_prefix="health"),
-    )
-    for name in ("", SERVICE):
-        checks.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     try:
         server.add_insecure_port(options.address)
     except RuntimeError as error:
         message = f"cannot listen on {options.address}: {error}"
         raise UnavailableError(message) from error
-    return server, checks
+    server.start()
+    try:
+        if ready is not None:
+            ready()
+        while not stop.wait(_POLL_SECONDS):  # a signal that arrives just before a wait without end does not end it
+            pass
+    finally:
+        health.drain()
+        server.stop(options.grace).wait()

@@ -303,7 +303,7 @@ def test_a_reverted_version_is_told_as_not_read(story: Story, ask: Ask) -> None:
 # --- stale
 
 
-def test_what_has_changed_since_each_live_model_was_trained(story: Story, ask: Ask) -> None:
+def test_what_has_changed_since_each_live_model_was_trained(ask: Ask) -> None:
     (only,) = ask(stale_models)  # delay@2 reads what was applied last, and its snapshots are the newest
     assert (only.model, only.endpoint, only.owner) == ("delay@1", "eta-prod", "eta-team")
     (code,) = only.reasons

@@ -1,8 +1,8 @@
 """A small world, built through the catalog's own functions, whose answers are known beforehand.
 
 Sources  weather(temp, wind, gust, origin, time_hour, station), planes(tailnum, year)
-Views    airport_weather v1: temp <- weather.temp, wind <- weather.wind; v2: wind <- weather.gust and (INDIRECT) station,
-         temp as before; plane v1: age <- planes.year, computed by a function that cannot be read (exact=False)
+Views    airport_weather v1: temp <- weather.temp, wind <- weather.wind; v2: wind <- weather.gust and (INDIRECT)
+         station, temp as before; plane v1: age <- planes.year, computed by a function that cannot be read (exact=False)
 Models   delay@1 reads v1:temp, v1:wind; delay@2 reads v2:wind, plane@v1:age (its frame holds v2:temp, which it does
          not read)
 Live     delay@1 on eta-prod, delay@2 on eta-next and on eta-shadow

@@ -248,9 +248,7 @@ def test_a_column_of_the_spine_collides_ignoring_case(taken: str) -> None:
     ),
     st.lists(st.lists(FEW, min_size=1, max_size=3).map("__".join), max_size=2),
 )
-def test_names_are_unique_or_collide(
-    asked: list[tuple[str, int, bool, str, str | None]], taken: list[str]
-) -> None:
+def test_names_are_unique_or_collide(asked: list[tuple[str, int, bool, str, str | None]], taken: list[str]) -> None:
     references = [
         Reference(view, number if pinned else None, None, feature, (), name)
         for view, number, pinned, feature, name in asked

@@ -20,7 +20,9 @@ from featurestore.model.types import (
 )
 
 SCALARS = ("Int32", "Int64", "Float32", "Float64", "Bool", "String", "Bytes", "Date", "Timestamp")
-DECIMALS = st.integers(1, 38).flatmap(lambda precision: st.builds(Decimal, st.just(precision), st.integers(0, precision)))
+DECIMALS = st.integers(1, 38).flatmap(
+    lambda precision: st.builds(Decimal, st.just(precision), st.integers(0, precision))
+)
 LISTED = st.recursive(st.sampled_from(SCALARS).map(FeatureType) | DECIMALS, lambda item: st.builds(List, item))
 TYPES = LISTED | st.builds(Embedding, st.integers(1, 100_000))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import DataScan
 from pyiceberg.types import DateType, LongType
 
 from featurestore.errors import ContractError, DefinitionError, SourceError
@@ -357,3 +359,27 @@ def test_iceberg_is_read_by_field_id_with_added_files_beside(reader: SourceReade
         reader.schema(IcebergSource("s", catalog=properties, table="n.gone"))
     with pytest.raises(SourceError, match="catalog cannot be opened"):
         reader.schema(IcebergSource("s", catalog={"type": "nonsense"}, table="n.t"))
+
+
+def test_iceberg_tables_with_delete_files_or_remote_files_are_refused(
+    reader: SourceReader, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    properties = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}/warehouse"}
+    definition = SourceDefinition("s", "iceberg", {"catalog": properties, "table": "n.t"}, (("a", "BIGINT"),))
+    with SqlCatalog("default", **properties) as catalog:
+        catalog.create_namespace("n")
+        catalog.create_table("n.t", schema=pa.schema([pa.field("a", pa.int64())])).append(pa.table({"a": [1]}))
+    (task,) = plan(definition)
+    for deletes, path, why in (
+        ({task.file}, task.file.file_path, "delete files"),
+        (set(), "s3://b/x.parquet", "local"),
+    ):
+        faked = SimpleNamespace(delete_files=deletes, file=SimpleNamespace(file_path=path))
+        monkeypatch.setattr(DataScan, "plan_files", lambda _, faked=faked: [faked])
+        with connect(Path("store"), Settings()) as connection, pytest.raises(SourceError, match=why):
+            reader.register(connection, definition)
+
+
+def plan(definition: SourceDefinition) -> list[Any]:
+    with SqlCatalog("default", **definition.location["catalog"]) as catalog:
+        return list(catalog.load_table("n.t").scan().plan_files())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -52,16 +53,24 @@ serve(sys.argv[1], ready=ready, **json.loads(sys.argv[2]))
 """
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Serve:
+@pytest.fixture(scope="session")
+def server(serve: Serve, store_path: Path) -> Iterator[Served]:
+    """A server for tests that only read from it."""
+    with serve(store_path, workers=2) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     """Start a server of a store in a process of its own; it ends with the `with` block."""
+    folder = tmp_path_factory.mktemp("logs")
 
     @contextmanager
     def start(path: Path, **options: object) -> Iterator[Served]:
         options = {"address": "127.0.0.1:0"} | options
         command = [sys.executable, "-c", _PROGRAM, str(path), json.dumps(options)]
         with (
-            (tmp_path / "server.log").open("w+") as log,
+            TemporaryFile("w+", dir=folder) as log,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
         ):
             try:

@@ -20,9 +20,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import featurestore as fs
 from featurestore.serving.client import Client, connect
 from featurestore.serving.client_async import connect_async
+from featurestore.serving.listener import bind
 from featurestore.serving.server import serve as serve_here
 from tests.serving.answers import OneAnswer, same, served
-from tests.serving.conftest import Serve
+from tests.serving.conftest import Serve, Served
 from tests.serving.things import AT, ENTITIES, TYPES, fill
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -49,7 +50,7 @@ def eventually(what: Any, seconds: float = 20.0) -> None:  # noqa: ANN401 - a fu
         time.sleep(0.05)
 
 
-def call_until_answered(client: Client) -> None:
+def call_once(client: Client) -> None:
     client.get_features("things@v1:f64", entities=ENTITIES, at=AT)
 
 
@@ -66,7 +67,7 @@ READS: list[dict[str, Any]] = [
 ]
 
 
-def test_the_server_and_the_store_give_the_same_answers(serve: Serve, store_path: Path, store: fs.FeatureStore) -> None:
+def test_the_server_and_the_store_give_the_same_answers(server: Served, store: fs.FeatureStore) -> None:
     entities = ENTITIES | {"other": ["b", "a", None, "c", "a"]}
 
     async def ask(address: str) -> None:
@@ -79,7 +80,7 @@ def test_the_server_and_the_store_give_the_same_answers(serve: Serve, store_path
     def used(read: dict[str, Any]) -> dict[str, Any]:
         return entities if any("other" in text for text in read.get("features", ())) else ENTITIES
 
-    with serve(store_path) as server, connect(server.address, timeout=60) as client:
+    with connect(server.address, timeout=60) as client:
         for read in READS:
             expected = store.get_online_features(**read, entities=used(read), at=AT)
             for event_times in (True, False):
@@ -124,8 +125,8 @@ def plainly(error: BaseException) -> str:
     return str(error).replace("(int64)", "(int)").replace("(string)", "(str)")
 
 
-def test_the_server_and_the_store_give_the_same_errors(serve: Serve, store_path: Path, store: fs.FeatureStore) -> None:
-    with serve(store_path) as server, connect(server.address, timeout=60) as client:
+def test_the_server_and_the_store_give_the_same_errors(server: Served, store: fs.FeatureStore) -> None:
+    with connect(server.address, timeout=60) as client:
         for wrong in WRONG:
             asked: dict[str, Any] = {"entities": ENTITIES, "at": AT} | wrong
             with pytest.raises(fs.FeatureStoreError) as here:
@@ -135,16 +136,16 @@ def test_the_server_and_the_store_give_the_same_errors(serve: Serve, store_path:
             assert (type(there.value), plainly(there.value)) == (type(here.value), plainly(here.value))
 
 
-def test_a_lock_is_checked(serve: Serve, store_path: Path, store: fs.FeatureStore) -> None:
+def test_a_lock_is_checked(server: Served, store: fs.FeatureStore) -> None:
     digest = store.describe(model="price@1").lock_digest
-    with serve(store_path) as server, connect(server.address, timeout=60) as client:
+    with connect(server.address, timeout=60) as client:
         assert len(client.get_features(model="price@1", entities=ENTITIES, at=AT, lock=digest)) == len(ENTITIES["k"])
         with pytest.raises(fs.LockMismatchError):
             client.get_features(model="price@1", entities=ENTITIES, at=AT, lock="ab" * 32)
 
 
-def test_no_rows_are_an_answer(serve: Serve, store_path: Path) -> None:
-    with serve(store_path) as server, connect(server.address, timeout=60) as client:
+def test_no_rows_are_an_answer(server: Served) -> None:
+    with connect(server.address, timeout=60) as client:
         rows: list[dict[str, list[None]]] = [{"k": [], "n": []}, {"k": [None], "n": [None]}]
         for entities in rows:
             answer = client.get_features(["things"], entities=entities, at=AT)
@@ -174,22 +175,19 @@ def test_pointers_that_move_are_seen_by_every_worker(serve: Serve, tmp_path: Pat
 # -------------------------------------------------------------------------------------------------- ends and deaths
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (2, signal.SIGTERM), (1, signal.SIGINT)])
 def test_a_signal_ends_the_server_and_frees_the_port(
     serve: Serve, store_path: Path, workers: int, number: signal.Signals
 ) -> None:
     with serve(store_path, workers=workers) as server:
         assert len(server.pids) == workers
         with connect(server.address, timeout=60) as client:
-            call_until_answered(client)
+            call_once(client)
             assert server.end(number) == 0
             eventually(lambda: not any(alive(pid) for pid in server.pids))
             with pytest.raises(fs.UnavailableError):
-                call_until_answered(client)
-    with serve(store_path, address=server.address) as again, connect(again.address, timeout=60) as client:
-        assert again.address == server.address
-        call_until_answered(client)
+                call_once(client)
+    bind(server.address).close()
 
 
 def test_calls_in_flight_end_before_the_server_does() -> None:
@@ -216,7 +214,7 @@ def test_a_dead_worker_is_replaced_and_the_others_go_on(serve: Serve, store_path
         os.kill(first, signal.SIGKILL)
         for _ in range(40):
             with connect(server.address, timeout=60, retries=3) as client:
-                call_until_answered(client)
+                call_once(client)
         eventually(lambda: len(children(server.process.pid)) == 2 and first not in children(server.process.pid))
         assert second in children(server.process.pid)
         assert server.end() == 0
@@ -233,17 +231,16 @@ def test_workers_do_not_outlive_their_supervisor(serve: Serve, store_path: Path)
         eventually(lambda: not any(alive(pid) for pid in server.pids))
 
 
-def test_health_over_real_workers(serve: Serve, store_path: Path) -> None:
-    with serve(store_path, workers=2) as server, grpc.insecure_channel(server.address) as channel:
+def test_health_over_real_workers(server: Served) -> None:
+    with grpc.insecure_channel(server.address) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         assert health.Check(health_pb2.HealthCheckRequest()).status == SERVING
 
 
-def test_a_taken_port_is_an_error(serve: Serve, store_path: Path) -> None:
-    with serve(store_path) as server:
-        for workers in (1, 2):
-            with pytest.raises(fs.UnavailableError, match="take another port"):
-                serve_here(store_path, server.address, workers=workers)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_taken_port_is_an_error(server: Served, store_path: Path, workers: int) -> None:
+    with pytest.raises(fs.UnavailableError, match="take another port"):
+        serve_here(store_path, server.address, workers=workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -279,7 +276,7 @@ def test_a_thread_can_serve_and_stop(store_path: Path) -> None:
     thread.start()
     assert ready.wait(30)
     with connect(addresses[0], timeout=60) as client:
-        call_until_answered(client)
+        call_once(client)
     stop.set()
     thread.join(30)
     assert not thread.is_alive()

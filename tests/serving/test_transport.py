@@ -279,15 +279,44 @@ def test_health_and_reflection() -> None:
         assert found.file_descriptor_response.file_descriptor_proto
 
 
-def test_watchers_of_health_do_not_take_the_threads_that_answer() -> None:
+def test_neither_watchers_nor_idle_streams_take_the_threads_that_answer() -> None:
     with served(OneAnswer(), threads=1) as address, grpc.insecure_channel(address) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         watches = [health.Watch(HEALTH(service=SERVICE)) for _ in range(4)]
         assert [next(watch).status for watch in watches] == [SERVING] * 4
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        over = threading.Event()
+        idle = [reflection.ServerReflectionInfo(iter(over.wait, True)) for _ in range(4)]
         with connect(address, timeout=10) as client:
             client.describe(model="delay@1")
-        for watch in watches:
-            watch.cancel()
+        assert health.Check(HEALTH(service=SERVICE), timeout=10).status == SERVING
+        over.set()
+        for call in [*watches, *idle]:
+            call.cancel()
+
+
+def test_watchers_that_come_and_go_stop_nothing() -> None:
+    with served(OneAnswer(), threads=1) as address, grpc.insecure_channel(address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        for _ in range(50):
+            watches = [health.Watch(HEALTH(service=SERVICE)) for _ in range(4)]
+            assert next(watches[0]).status == SERVING
+            for watch in watches:
+                watch.cancel()
+        assert health.Check(HEALTH(), timeout=10).status == SERVING
+
+
+def test_watchers_are_told_and_let_go_when_the_server_drains() -> None:
+    with served(OneAnswer(), grace=20) as address:
+        channel = grpc.insecure_channel(address)
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch, stranger = health.Watch(HEALTH()), health.Watch(HEALTH(service="nobody"))
+        assert next(watch).status == SERVING
+        assert next(stranger).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        started = time.monotonic()
+    assert time.monotonic() - started < 10
+    assert [message.status for message in watch] == [health_pb2.HealthCheckResponse.NOT_SERVING]
+    channel.close()
 
 
 def test_bytes_that_are_no_message_harm_nobody() -> None:
