@@ -27,8 +27,8 @@ from examples.flights.upstream import Upstream
 if TYPE_CHECKING:
     from featurestore.serving.client import Client
 
-HOURS = (7, 12, 17)
-"""Scheduled hours (New York) whose flights are estimated: three ticks a day."""
+HOURS = (17,)
+"""Scheduled hours (New York) whose flights are estimated: the busiest one of the afternoon."""
 
 KEYS = ("origin", "dest", "carrier", "tailnum")
 

@@ -92,16 +92,11 @@ class Catalog:
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.read_only = read_only
         self.engine = _engine(url)
-        revision = _revision(self.engine)
-        if revision == REVISION:
-            return
-        if read_only:
+        try:
+            _bring_up_to_date(self.engine, read_only=read_only)
+        except BaseException:
             self.engine.dispose()
-            state = (
-                "has no catalog yet" if revision is None else f"has a catalog at revision {revision}, not {REVISION}"
-            )
-            raise ConfigError(f"the store {state}, and it was opened read-only: open it once for writing.")
-        _migrate(self.engine)
+            raise
 
     def close(self) -> None:
         """Close every connection."""
@@ -173,6 +168,21 @@ def _revision(engine: Engine) -> str | None:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(text("select version_num from alembic_version")).scalar()
+
+
+def _bring_up_to_date(engine: Engine, *, read_only: bool) -> None:
+    revision = _revision(engine)
+    if revision == REVISION:
+        return
+    if revision is not None and revision > REVISION:
+        raise ConfigError(
+            f"the catalog is at revision {revision}, written by a newer featurestore; this one knows {REVISION}: "
+            "upgrade this one."
+        )
+    if read_only:
+        state = "has no catalog yet" if revision is None else f"has a catalog at revision {revision}, not {REVISION}"
+        raise ConfigError(f"the store {state}, and it was opened read-only: open it once for writing.")
+    _migrate(engine)
 
 
 def _migrate(engine: Engine) -> None:

@@ -1,0 +1,1 @@
+"""Questions asked of the graph, and the meaning of a view's SQL: what depends on what."""

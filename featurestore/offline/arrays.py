@@ -43,7 +43,7 @@ def take(array: Array, places: Ints) -> Array:
 
 def integers(array: Array, *, null: int) -> Ints:
     """Return integers, or times in their unit, as int64 with `null` for nulls."""
-    filled = pc.fill_null(array.cast(pa.int64()), null)  # type: ignore[type-var] # the stubs know only scalars
+    filled: Array = pc.fill_null(array.cast(pa.int64()), null)  # type: ignore[arg-type] # the stubs know only arrays
     return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 

@@ -162,7 +162,7 @@ def _from_columns(columns: Mapping[Any, Any], timestamp: str, types: Mapping[str
         listed = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         message = f"the columns of the spine have different lengths: {listed}."
         raise RequestError(message)
-    return pa.table(arrays)
+    return pa.table(list(arrays.values()), names=list(arrays))
 
 
 def _column(name: str, values: Any, timestamp: str, types: Mapping[str, pa.DataType]) -> Array | Column:  # noqa: ANN401

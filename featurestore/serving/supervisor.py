@@ -110,7 +110,10 @@ class Supervisor:
         reading, writing = os.pipe()
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command(self._options, writing), stdin=subprocess.PIPE, pass_fds=(writing,)
+                command(self._options, writing),
+                stdin=subprocess.PIPE,
+                pass_fds=(writing,),
+                process_group=0,  # Ctrl-C is for the supervisor, which then tells them
             )
         except BaseException:
             os.close(reading)

@@ -38,8 +38,17 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
 
 
 @contextmanager
-def stop_signals(stop: threading.Event) -> Iterator[None]:
-    """Set `stop` at the first SIGTERM or SIGINT; a second one does what it did before. Only the main thread can."""
+def stop_signals(stop: threading.Event, *, patient: bool = False) -> Iterator[None]:
+    """Set `stop` at SIGTERM or SIGINT. Does nothing outside the main thread, which alone hears signals.
+
+    Parameters
+    ----------
+    stop
+        What to set.
+    patient
+        False: a second signal does what it did before, so that a person can end what will not drain. True: it changes
+        nothing, for a worker, which may hear of one end from the terminal, the init system and its supervisor.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -52,7 +61,8 @@ def stop_signals(stop: threading.Event) -> Iterator[None]:
 
     def on_signal(_number: int, _frame: object) -> None:
         stop.set()
-        restore()
+        if not patient:
+            restore()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         before[number] = signal.signal(number, on_signal)
@@ -81,7 +91,7 @@ def main(arguments: list[str]) -> int:
             print(json.dumps(said), file=report, flush=True)
 
         try:
-            with stop_signals(stop):
+            with stop_signals(stop, patient=True):
                 run(options, stop=stop, ready=lambda: say(state="ready"))
         except FeatureStoreError as error:
             say(state="failed", error=type(error).__name__, text=str(error))

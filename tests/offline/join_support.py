@@ -83,7 +83,7 @@ def read_of(
     return ViewRead(definition, files, pairs, columns, f"{definition.view}@v1")
 
 
-def join_all(spine: Any, *reads: ViewRead, timestamp: str = "t", as_of: Any = None) -> JoinResult:
+def join_all(spine: object, *reads: ViewRead, timestamp: str = "t", as_of: datetime | str | None = None) -> JoinResult:
     """Read a spine and join it, as training does."""
     needed = {column: dict(read.definition.keys)[key] for read in reads for key, column in read.on}
     timeless = all(read.definition.event_time is None for read in reads)

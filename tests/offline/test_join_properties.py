@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.offline.join_support import join_all, read_of
 
 from featurestore.model.status import Status
 from featurestore.offline.join import ViewRead
 from featurestore.testing.oracle import OracleView, oracle_join
 from featurestore.testing.strategies import definitions, moments, rows, spine_rows
+from tests.offline.join_support import join_all, read_of
 
 
 @st.composite
@@ -53,7 +53,7 @@ def check(case: tuple[list[dict[str, Any]], list[tuple[Any, list[list[dict[str, 
 
 
 @given(cases())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_the_join_agrees_with_the_oracle(
     case: tuple[list[dict[str, Any]], list[tuple[Any, list[list[dict[str, Any]]]]], Any],
 ) -> None:

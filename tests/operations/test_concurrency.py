@@ -23,7 +23,8 @@ from tests.operations.conftest import AIRPORT, hour
 who, what = int(sys.argv[1]), sys.argv[2]
 
 def view(wind):
-    return fs.FeatureView("airport_weather", entity=AIRPORT, source=fs.ParquetSource("weather", path="weather/*.parquet"),
+    source = fs.ParquetSource("weather", path="weather/*.parquet")
+    return fs.FeatureView("airport_weather", entity=AIRPORT, source=source,
         sql=f"select origin, time_hour, temp, {wind} as wind from weather", event_time="time_hour")
 
 with fs.open_store("store") as store:
@@ -68,8 +69,8 @@ def test_materializing_at_once(store: fs.FeatureStore, view: ViewMaker, folder: 
     store.apply([view(ttl=None)])
     run_at_once(folder, "materialize")
     head = store.snapshots("airport_weather@v1")[-1]
-    tables = [pl.from_arrow(pq.read_table(store.root / file.path)) for file in head.files]
-    hours = pl.concat(tables)["time_hour"].unique().sort().to_list()  # type: ignore[type-var, arg-type]
+    table = pl.concat(pl.DataFrame(pq.read_table(store.root / file.path)) for file in head.files)
+    hours = table["time_hour"].unique().sort().to_list()
     assert head.rows == 96
     assert hours == [hour(number) for number in range(48)]
 
@@ -84,11 +85,11 @@ def test_activating_at_once(store: fs.FeatureStore, view: ViewMaker, folder: Pat
 
 
 def test_a_conflicting_commit_is_refused(store: fs.FeatureStore, view: ViewMaker) -> None:
-    from featurestore.catalog import snapshots, versions  # noqa: PLC0415 - the requirement, tested where it is held
+    from featurestore.catalog import snapshots, versions
 
     store.apply([view()])
     store.materialize("airport_weather")
-    catalog = store._context.catalog  # noqa: SLF001
+    catalog = store._context.catalog
     with pytest.raises(fs.ConflictError, match="materialized by another process"), catalog.write() as tx:
         snapshots.require_head(tx.connection, store.version("airport_weather"), None)
     with pytest.raises(fs.ConflictError, match="applied by another process"), catalog.write() as tx:
@@ -108,7 +109,7 @@ with fs.open_store("store") as store:
 def test_a_crash_between_iceberg_and_catalog_is_not_inherited(
     store: fs.FeatureStore, view: ViewMaker, folder: Path
 ) -> None:
-    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415
+    from pyiceberg.catalog.sql import SqlCatalog
 
     store.apply([view()])
     before = store.materialize("airport_weather", end=hour(24))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -29,8 +30,8 @@ def live(store: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame) -> fs.Fea
     return store
 
 
-def winds(store: fs.FeatureStore, at: datetime = AT, **selector: object) -> list[float]:
-    answer = store.get_online_features(entities=JFK, at=at, **selector)  # type: ignore[arg-type]  # any selector
+def winds(store: fs.FeatureStore, at: datetime = AT, **selector: Any) -> list[float]:  # noqa: ANN401 - any selector
+    answer = store.get_online_features(entities=JFK, at=at, **selector)
     return next(values for name, values in answer.to_dict().items() if "wind" in name)
 
 
@@ -215,7 +216,7 @@ def test_describe_says_what_a_caller_must_bring(live: fs.FeatureStore) -> None:
     ],
 )
 def test_selectors_that_do_not_fit(
-    live: fs.FeatureStore, selector: dict[str, object], error: type[Exception], says: str
+    live: fs.FeatureStore, selector: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         winds(live, **selector)

@@ -64,9 +64,7 @@ def test_missing_pinned_rows_are_an_error(ready: fs.FeatureStore, spine: pl.Data
         ready.get_training_frame(frame.pins)
 
 
-def test_several_versions_of_one_feature_at_once(
-    ready: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame
-) -> None:
+def test_several_versions_of_one_feature_at_once(ready: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame) -> None:
     ready.apply([view("wind * 2")])
     ready.materialize("airport_weather@v2")
     ready.activate("airport_weather@v1", reason="first")
@@ -130,7 +128,7 @@ def test_unknown_names_teach(
         ready.get_training_frame([reference], spine)
 
 
-def test_require_pins(folder: Path, view: ViewMaker, spine: pl.DataFrame) -> None:
+def test_pins_may_be_required(folder: Path, view: ViewMaker, spine: pl.DataFrame) -> None:
     (folder / "weather").mkdir()
     weather().write_parquet(folder / "weather" / "0.parquet")
     (folder / "featurestore.toml").write_text('store = "s"\nrequire_pins = true\n')

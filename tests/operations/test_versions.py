@@ -36,7 +36,10 @@ def test_the_same_content_again_is_a_no_op(store: fs.FeatureStore, view: ViewMak
         {"sql": "select origin, time_hour, temp, wind, time_hour as known from weather", "created_time": "known"},
         {"ttl": timedelta(hours=7)},
         {"lookback": timedelta(hours=1)},
-        {"entity": fs.Entity("place", keys={"origin": fs.String, "temp": fs.Int64}), "sql": "select origin, time_hour, temp::bigint as temp, wind from weather"},
+        {
+            "entity": fs.Entity("place", keys={"origin": fs.String, "temp": fs.Int64}),
+            "sql": "select origin, time_hour, temp::bigint as temp, wind from weather",
+        },
         {"features": [fs.Feature("temp"), fs.Feature("wind", default=0.0)]},
         {"source": fs.ParquetSource("weather", path="weather/0.parquet")},
         {"sql": "select origin, time_hour, temp::decimal(8, 3) as temp, wind from weather"},
@@ -94,9 +97,7 @@ def test_the_plan_tells_features_apart(store: fs.FeatureStore, view: ViewMaker) 
     assert {item.name: item.action for item in removed.changes[0].features} == {"temp": "unchanged", "wind": "removed"}
 
 
-def test_the_plan_names_who_reads_what_it_touches(
-    store: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame
-) -> None:
+def test_the_plan_names_who_reads_what_it_touches(store: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame) -> None:
     store.apply([view()])
     store.materialize("airport_weather")
     frame = store.get_training_frame(["airport_weather@v1"], spine)
@@ -159,7 +160,7 @@ def test_versions_record_who_when_and_from_which_commit(
         ["init", "-q"],
         ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"],
     ):
-        subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607
+        subprocess.run(["git", *command], cwd=folder, check=True)
     (version,) = store.apply([view("wind + 1")])
     assert version.code.commit is not None
     assert len(version.code.commit) == 40

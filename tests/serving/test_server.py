@@ -35,6 +35,11 @@ def store(store_path: Path) -> Iterator[fs.FeatureStore]:
         yield opened
 
 
+def bare_environment() -> dict[str, str]:
+    """Return this environment without coverage's hook, which has a signal handler of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "COV_"))}
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -235,6 +240,31 @@ def test_health_over_real_workers(server: Served) -> None:
     with grpc.insecure_channel(server.address) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         assert health.Check(health_pb2.HealthCheckRequest()).status == SERVING
+
+
+DRAINS = """
+import sys, threading, time
+from featurestore.serving.worker import stop_signals
+stop = threading.Event()
+with stop_signals(stop, patient=sys.argv[1] == "patient"):
+    print("ready", flush=True)
+    while not stop.wait(0.05):
+        pass
+    print("drains", flush=True)
+    time.sleep(1)
+    print("drained", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("patient", 0), ("impatient", -signal.SIGTERM)])
+def test_a_second_signal_ends_a_server_but_no_worker(how: str, code: int) -> None:
+    command = [sys.executable, "-c", DRAINS, how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=bare_environment()) as process:
+        assert process.stdout is not None
+        for line in ("ready\n", "drains\n"):
+            assert process.stdout.readline() == line
+            process.terminate()
+        assert process.wait(30) == code
 
 
 @pytest.mark.parametrize("workers", [1, 2])

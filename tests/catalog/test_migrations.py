@@ -1,0 +1,186 @@
+"""Migrations: every catalog is at this release's tables, or is refused in words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+import featurestore as fs
+from featurestore.catalog import database, schema
+from featurestore.catalog.database import REVISION, Catalog
+from featurestore.errors import ConfigError, ReadOnlyError
+
+MIGRATIONS = Path(database.__file__).parent / "migrations"
+
+OPEN = """
+import sys
+from featurestore.catalog.database import Catalog
+print("ready", flush=True)
+sys.stdin.readline()
+catalog = Catalog(sys.argv[1])
+with catalog.write() as tx:
+    tx.record("applied", "version", sys.argv[2])
+catalog.close()
+"""
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'catalog.db'}"
+
+
+def set_revision(folder: Path, revision: str) -> None:
+    catalog = Catalog(url(folder))
+    with catalog.write() as tx:
+        tx.connection.execute(text("update alembic_version set version_num = :revision"), {"revision": revision})
+    catalog.close()
+
+
+def test_this_release_is_at_the_newest_migration() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    assert scripts.get_heads() == [REVISION]
+    newest = max(path.name for path in (MIGRATIONS / "versions").glob("*.py"))
+    assert newest.partition("_")[0] == REVISION
+
+
+def test_revisions_sort_by_age() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    oldest_first = [script.revision for script in scripts.walk_revisions()][::-1]
+    assert oldest_first == sorted(oldest_first)
+    assert {len(revision) for revision in oldest_first} == {len(REVISION)}
+
+
+def test_a_new_catalog_has_the_tables_of_the_schema(tmp_path: Path) -> None:
+    catalog = Catalog(url(tmp_path))
+    with catalog.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert context.get_current_revision() == REVISION
+        assert compare_metadata(context, schema.metadata) == []
+        tables = set(inspect(connection).get_table_names())
+    catalog.close()
+    assert tables - {"sqlite_sequence"} == {*schema.metadata.tables, "alembic_version"}
+
+
+def test_a_new_catalog_has_the_constraints_of_the_schema(tmp_path: Path) -> None:
+    """What alembic does not compare: nullability, uniqueness, foreign keys and AUTOINCREMENT, table by table."""
+    catalog = Catalog(url(tmp_path))
+    with catalog.read() as connection:
+        migrated = _statements(connection)
+        schema.metadata.drop_all(connection)
+        schema.metadata.create_all(connection)
+        created = _statements(connection)
+        connection.rollback()
+    catalog.close()
+    for name in schema.metadata.tables:
+        assert sorted(_lines(migrated[name])) == sorted(_lines(created[name])), name
+
+
+def _statements(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(text("select name, sql from sqlite_schema where type = 'table'"))
+    return {row.name: row.sql for row in rows}
+
+
+def _lines(statement: str) -> list[str]:
+    return [line.strip().rstrip(",") for line in statement.splitlines() if line.strip()]
+
+
+def test_opening_again_changes_nothing(tmp_path: Path) -> None:
+    Catalog(url(tmp_path)).close()
+    before = (tmp_path / "catalog.db").read_bytes()
+    catalog = Catalog(url(tmp_path))
+    assert catalog.sequence() == 0
+    catalog.close()
+    assert (tmp_path / "catalog.db").read_bytes() == before
+
+
+def test_a_catalog_without_tables_gets_them(tmp_path: Path) -> None:
+    (tmp_path / "catalog.db").touch()
+    catalog = Catalog(url(tmp_path))
+    assert catalog.sequence() == 0
+    catalog.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_newer_catalog_is_refused(tmp_path: Path, *, read_only: bool) -> None:
+    set_revision(tmp_path, "9999")
+    with pytest.raises(ConfigError, match=r"at revision 9999, written by a newer featurestore; .*: upgrade this one"):
+        Catalog(url(tmp_path), read_only=read_only)
+
+
+def test_a_catalog_of_an_unknown_past_is_refused(tmp_path: Path) -> None:
+    set_revision(tmp_path, "0000")
+    with pytest.raises(ConfigError, match="upgrade this one"):
+        Catalog(url(tmp_path))
+
+
+def test_reading_needs_a_catalog(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no catalog yet, and it was opened read-only: open it once for writing"):
+        Catalog(url(tmp_path), read_only=True)
+    assert not (tmp_path / "catalog.db").exists()
+
+
+def test_reading_needs_the_tables_of_this_release(tmp_path: Path) -> None:
+    set_revision(tmp_path, "0000")
+    with pytest.raises(ConfigError, match=rf"at revision 0000, not {REVISION}, .* read-only: open it once for writing"):
+        Catalog(url(tmp_path), read_only=True)
+
+
+def test_reading_writes_nothing(tmp_path: Path) -> None:
+    Catalog(url(tmp_path)).close()
+    catalog = Catalog(url(tmp_path), read_only=True)
+    with (
+        pytest.raises(ReadOnlyError, match="opened read-only: open it with read_only=False to change it"),
+        catalog.write(),
+    ):
+        pytest.fail("no transaction may start")
+    assert catalog.sequence() == 0
+    catalog.close()
+
+
+@pytest.mark.parametrize("processes", [2, 5])
+def test_processes_that_open_a_new_catalog_at_once_all_succeed(tmp_path: Path, processes: int) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, url(tmp_path), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(processes)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in started:
+        _, errors = process.communicate(timeout=90)
+        assert process.returncode == 0, errors
+    catalog = Catalog(url(tmp_path))
+    with catalog.read() as connection:
+        subjects = connection.execute(text("select subject from changes")).scalars().all()
+        assert connection.execute(text("select version_num from alembic_version")).scalars().all() == [REVISION]
+    catalog.close()
+    assert sorted(subjects) == [str(number) for number in range(processes)]
+
+
+def test_processes_that_open_a_new_store_at_once_all_succeed(tmp_path: Path) -> None:
+    program = "import sys, featurestore as fs; fs.open_store(sys.argv[1]).close()"
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "store")], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in started:
+        _, errors = process.communicate(timeout=90)
+        assert process.returncode == 0, errors
+    with fs.open_store(tmp_path / "store", read_only=True) as store:
+        assert store.views() == []
