@@ -54,8 +54,8 @@ if TYPE_CHECKING:
         Timestamp,
     )
     from featurestore.model.view import Feature, FeatureView
-    from featurestore.serving.client import connect
-    from featurestore.serving.client_async import connect_async
+    from featurestore.serving.client import Client, connect
+    from featurestore.serving.client_async import AsyncClient, connect_async
     from featurestore.store import FeatureStore, open_store
 
 __version__ = "0.1.0"
@@ -72,16 +72,18 @@ _HOMES = {
     "featurestore.model.status": "Status",
     "featurestore.model.types": ("Bool Bytes Date Decimal Embedding Float32 Float64 Int32 Int64 List String Timestamp"),
     "featurestore.model.view": "Feature FeatureView",
-    "featurestore.serving.client": "connect",
-    "featurestore.serving.client_async": "connect_async",
+    "featurestore.serving.client": "Client connect",
+    "featurestore.serving.client_async": "AsyncClient connect_async",
     "featurestore.store": "FeatureStore open_store",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "ArrowSource",
+    "AsyncClient",
     "Bool",
     "Bytes",
+    "Client",
     "CollisionError",
     "ConfigError",
     "ConflictError",

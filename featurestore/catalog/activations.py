@@ -69,6 +69,8 @@ def top(
     )
     if deployment is not None:
         statement = statement.where(_ACTIVATIONS.c.deployment_id >= deployment.id)
+        if deployment.until is not None:
+            statement = statement.where(_ACTIVATIONS.c.at <= deployment.until)
     if at is not None:
         statement = statement.where(_ACTIVATIONS.c.at <= at)
     row = connection.execute(statement.order_by(_ACTIVATIONS.c.id.desc()).limit(1)).one_or_none()

@@ -15,7 +15,7 @@ from featurestore.model.types import Timestamp
 from featurestore.offline.arrow_types import to_arrow, to_duckdb
 from featurestore.offline.connection import connect, identifier, literal, translated
 
-__all__ = ["newest_rows"]
+__all__ = ["newest_rows", "positioned_rows"]
 
 _ROWS = 1 << 40
 """More than the rows of all files together: positions below it make one number with the event time above it."""
@@ -87,9 +87,9 @@ def _query(
     return f"""
         WITH winners AS (
             SELECT max(CAST({moment} AS HUGEINT) * {_ROWS} + "__position") AS "__best"
-            FROM ({_rows(root, files, narrow)}) {up_to} GROUP BY {keys}
+            FROM ({positioned_rows(root, files, narrow)}) {up_to} GROUP BY {keys}
         )
-        SELECT {values} FROM ({_rows(root, files, names)}) AS rows
+        SELECT {values} FROM ({positioned_rows(root, files, names)}) AS rows
         SEMI JOIN (
             SELECT CAST((("__best" % {_ROWS}) + {_ROWS}) % {_ROWS} AS BIGINT) AS "__position" FROM winners
         ) AS won ON rows."__position" = won."__position"
@@ -97,7 +97,7 @@ def _query(
     """
 
 
-def _rows(root: Path, files: Sequence[DataFile], columns: str) -> str:
+def positioned_rows(root: Path, files: Sequence[DataFile], columns: str) -> str:
     """Return a query of columns of all files, with each row's position in them."""
     parts = []
     offset = 0

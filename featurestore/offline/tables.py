@@ -32,6 +32,8 @@ __all__ = ["Tables"]
 
 _ATTEMPTS = 8
 _CATALOG = "featurestore"
+_MOST_SNAPSHOTS = 16
+_KEPT_SNAPSHOTS = 8
 _NAME_MAPPING = "schema.name-mapping.default"
 T = TypeVar("T")
 
@@ -153,6 +155,8 @@ class Tables:
     def _sync(self, table: Table, files: Sequence[DataFile]) -> str:
         from pyiceberg.io.pyarrow import parquet_file_to_data_file  # noqa: PLC0415 - as above
 
+        from featurestore.offline.iceberg_commit import replacement  # noqa: PLC0415 - as above
+
         present = _head_files(table)
         wanted = {f"file://{self._root / file.path}": file for file in files}
         extra = [item for path, item in present.items() if path not in wanted]
@@ -163,8 +167,7 @@ class Tables:
         with table.transaction() as transaction:
             if table.name_mapping() is None:  # our files carry no field ids
                 transaction.set_properties({_NAME_MAPPING: table.schema().name_mapping.model_dump_json()})
-            update = transaction.update_snapshot()
-            with update.overwrite() if extra else update.merge_append() as producer:
+            with replacement(transaction) if extra else transaction.update_snapshot().fast_append() as producer:
                 for item in extra:
                     producer.delete_data_file(item)
                 for path in added:
@@ -172,6 +175,7 @@ class Tables:
         head = table.current_snapshot()
         if head is None:
             raise AssertionError(table.name())
+        _expire(table)
         return str(head.snapshot_id)
 
     def _retried(self, attempt: Callable[[], T], what: str) -> T:
@@ -202,6 +206,18 @@ def _head_files(table: Table) -> dict[str, IcebergFile]:
     }
 
 
+def _expire(table: Table) -> None:
+    """Forget old Iceberg snapshots that no tag protects, since every commit costs more the more there are."""
+    snapshots = table.snapshots()
+    if len(snapshots) <= _MOST_SNAPSHOTS:
+        return
+    protected = {reference.snapshot_id for reference in table.refs().values()}
+    protected |= {snapshot.snapshot_id for snapshot in snapshots[-_KEPT_SNAPSHOTS:]}
+    old = [snapshot.snapshot_id for snapshot in snapshots if snapshot.snapshot_id not in protected]
+    if old:
+        table.maintenance.expire_snapshots().by_ids(old).commit()
+
+
 def _schema(definition: Definition) -> pa.Schema:
     return pa.schema([(name, _iceberg_type(type_)) for name, type_ in output_columns(definition)])
 
@@ -213,7 +229,7 @@ def _iceberg_type(type_: FeatureType) -> pa.DataType:
 
 def _properties() -> dict[str, Any]:
     return {
-        "commit.manifest-merge.enabled": "true",
-        "commit.manifest.min-count-to-merge": "10",
+        "write.metadata.delete-after-commit.enabled": "true",
+        "write.metadata.previous-versions-max": "10",
         "commit.retry.num-retries": "0",  # pyiceberg would rebase on the winner's head; `sync` compares again instead
     }

@@ -14,6 +14,7 @@ from featurestore.catalog import snapshots
 from featurestore.errors import ConflictError, RequestError, SourceError
 from featurestore.model.snapshot import Run, Snapshot, SourceRead, snapshot_id
 from featurestore.model.times import from_micros, parse_time, to_micros
+from featurestore.offline.merge import merge_runs
 from featurestore.offline.runs import cut_run, write_run
 from featurestore.operations.resolve import one_version
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["data_versions", "materialize", "write_window"]
 
 _ATTEMPTS = 5
+_MOST_RUNS = 8
+"""Sorted runs of a table beside the one being written; more would slow every read down."""
 
 
 def materialize(
@@ -71,7 +74,7 @@ def write_window(context: Context, version: FeatureVersion, start: int | None, e
     for _ in range(_ATTEMPTS):
         with context.catalog.read() as connection:
             head = snapshots.head(connection, version)
-        runs = _combine(context, head, run)
+        runs = _combine(context, version, head, run)
         identity = snapshot_id(version.fingerprint, runs)
         if head is not None and head.id == identity:
             return head
@@ -119,12 +122,26 @@ def data_versions(context: Context, version: FeatureVersion) -> tuple[SourceRead
     return tuple(SourceRead(source.name, context.reader.data_version(source)) for source in version.definition.sources)
 
 
-def _combine(context: Context, head: Snapshot | None, run: Run) -> tuple[Run, ...]:
+def _combine(context: Context, version: FeatureVersion, head: Snapshot | None, run: Run) -> tuple[Run, ...]:
     """Return the runs of the head with the new run's window replaced by it."""
     if head is None or (run.start is None and run.end is None):
         return (run,)
-    kept = tuple(cut for old in head.runs for cut in cut_run(context.root, old, run.start, run.end))
-    return (*kept, run)
+    kept = [cut for old in head.runs for cut in cut_run(context.root, old, run.start, run.end) if cut.files]
+    return (*_merged(context, version, kept), run)
+
+
+def _merged(context: Context, version: FeatureVersion, runs: list[Run]) -> list[Run]:
+    """Return the runs, merged if they are many: the small ones, and the largest with them once they outgrow its half.
+
+    So a row is written again a few times in all, however long its history grows.
+    """
+    if len(runs) < _MOST_RUNS:
+        return runs
+    largest = max(runs, key=lambda run: run.rows)
+    rest = [run for run in runs if run is not largest]
+    whole = 2 * sum(run.rows for run in rest) > largest.rows
+    merged = merge_runs(context.root, version.definition, version.number, runs if whole else rest, context.settings)
+    return [merged] if whole else [largest, merged]
 
 
 def _commit(context: Context, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot, run: Run) -> None:

@@ -43,7 +43,7 @@ _EVENT_TIMES = pb.FeatureColumn.EVENT_TIMES_FIELD_NUMBER
 
 _PRESENT = STATUS_BY_CODE.index(Status.PRESENT)
 _NOT_FOUND = STATUS_BY_CODE.index(Status.NOT_FOUND)
-_MISSING = [_NOT_FOUND, STATUS_BY_CODE.index(Status.EXPIRED)]
+_EXPIRED = STATUS_BY_CODE.index(Status.EXPIRED)
 _FIRST = pb.CELL_STATUS_PRESENT
 """A status's number on the wire is its code in `STATUS_BY_CODE` plus this: zero is kept for "unspecified"."""
 
@@ -229,13 +229,19 @@ def _column_head(  # noqa: PLR0917 - the cache's key
 
 def _has_default(column: AnswerColumn) -> bool:
     """Tell whether missing cells hold a default, and that values and statuses agree: a null has no form on the wire."""
-    missing = np.isin(column.statuses, _MISSING)
+    if not column.values.null_count and (column.statuses == _PRESENT).all():
+        return False
+    missing = _missing(column.statuses)
     valid = column.values.is_valid().to_numpy(zero_copy_only=False)
     default = bool(valid[missing].any())
     if not np.array_equal(valid, (column.statuses == _PRESENT) | (missing & default)):
         text = f"column {column.name!r} holds values that contradict its statuses"
         raise ValueError(text)
     return default
+
+
+def _missing(statuses: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.equal(statuses, _NOT_FOUND) | np.equal(statuses, _EXPIRED)
 
 
 def decode_answer(message: pb.GetFeaturesResponse) -> OnlineFeatures:
@@ -260,7 +266,7 @@ def _decode_column(column: pb.FeatureColumn, rows: int) -> AnswerColumn:
         raise MalformedError(text)
     null = statuses != _PRESENT
     if column.has_default:
-        null &= ~np.isin(statuses, _MISSING)
+        null &= ~_missing(statuses)
     return AnswerColumn(
         name=column.name,
         version=column.version,

@@ -7,6 +7,7 @@ array is copied, and no object is made of a number. The way back reads the gener
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +60,12 @@ class MalformedError(ValueError):
 
 def field(number: int, payload: bytes) -> bytes:
     """Return a length-delimited field: tag, length, bytes."""
-    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(payload)) + payload
+    return _head(number, len(payload)) + payload
+
+
+@lru_cache(maxsize=16384)
+def _head(number: int, length: int) -> bytes:
+    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(length)
 
 
 def _varint(value: int) -> bytes:
@@ -104,8 +110,7 @@ def null_bytes(array: pa.Array[Any]) -> bytes:
 
 
 def _each(number: int, values: Iterable[bytes]) -> bytes:
-    tag = _varint(number << 3 | _LENGTH_DELIMITED)
-    return b"".join([part for value in values for part in (tag, _varint(len(value)), value)])
+    return b"".join([part for value in values for part in (_head(number, len(value)), value)])
 
 
 def _encode_lists(array: pa.Array[Any], type_: FeatureType) -> bytes:
