@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from difflib import unified_diff
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -27,12 +29,10 @@ VIEWS = (airport_board, airport_weather, carrier_record, route_record, plane)
 
 def define(story: Story) -> None:
     """Plan and apply five feature views."""
-    screen, store = story.screen, story.store
+    screen = story.screen
     screen.say("Upstream has delivered the history. Five views are defined over it, in plain Python files.")
-    screen.call("store.plan(VIEWS)")
-    screen.show(store.plan(VIEWS))
-    screen.call("store.apply(VIEWS)")
-    screen.show("\n".join(f"{version}  {version.fingerprint[:12]}" for version in store.apply(VIEWS)))
+    screen.command("plan", _folder("features"))
+    screen.command("apply", _folder("features"))
 
 
 def materialize(story: Story) -> None:
@@ -94,23 +94,22 @@ def deploy_first(story: Story) -> None:
     for view in VIEWS:
         store.publish(f"{view.name}@v1", at=OPENING)
     screen.call('store.deploy("delay@1", endpoint="eta-prod")')
-    screen.show(store.deploy("delay@1", endpoint="eta-prod"))
+    deployment = store.deploy("delay@1", endpoint="eta-prod")
+    screen.show(f"{deployment.reference} is live on {deployment.endpoint}")
 
 
 def change(story: Story) -> None:
     """Change one computation; see what the plan says; apply it beside the old one."""
-    screen, store = story.screen, story.store
+    screen = story.screen
     screen.say(
         "A day is long, so a colleague counts two hours. And since a remark is only written when something is\n"
         "wrong, he counts the remarks. SQL's count() leaves out what is null. The review finds nothing."
     )
-    screen.call("# features_next/airport_board.py")
+    screen.say("")
     before, after = (dedent(str(view.sql)).splitlines() for view in (airport_board, next_airport_board))
     screen.diff(list(unified_diff(before, after, n=1, lineterm=""))[3:])
-    screen.call("plan = store.plan([airport_board])")
-    screen.show(store.plan([next_airport_board]))
-    screen.call("store.apply([airport_board])")
-    screen.show("\n".join(str(version) for version in store.apply([next_airport_board])))
+    screen.command("plan", _folder("features_next"))
+    screen.command("apply", _folder("features_next"))
     _materialize(story, ["airport_board"])
 
 
@@ -124,7 +123,13 @@ def train_second(story: Story) -> None:
     _train(story, frame, "2")
     store.publish("airport_board@v2", at=OPENING)
     screen.call('store.deploy("delay@2", endpoint="eta-next")')
-    screen.show(store.deploy("delay@2", endpoint="eta-next"))
+    deployment = store.deploy("delay@2", endpoint="eta-next")
+    screen.show(f"{deployment.reference} is live on {deployment.endpoint}")
     gain = 1 - story.numbers["hold-out 2"] / story.numbers["hold-out 1"]
     screen.say(f"On the weeks held out, delay@2 is {gain:.1%} better than delay@1. Both go live.")
     assert gain > 0, "the second computation was to help"
+
+
+def _folder(name: str) -> str:
+    """Return the path of a folder beside this file, as one would type it."""
+    return os.path.relpath(Path(__file__).parent / name)

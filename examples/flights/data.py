@@ -49,7 +49,7 @@ from flights order by board_time, origin, carrier, flight
 _ARRIVALS = """
 create table arrivals as
 select arrived as arrived_at, origin, dest, carrier, tailnum, arr_delay
-from flights where arrived is not null order by arrived_at, origin, carrier
+from flights where arrived is not null order by arrived_at, origin, carrier, flight
 """
 
 _WEATHER = """

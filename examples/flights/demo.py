@@ -22,23 +22,35 @@ def main() -> int:
     screen = Screen(WORK / "store")
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir()
-    with fs.open_store(WORK / "store") as store:
-        story = _begin(screen, store)
-        for title, act in (
-            ("Define five views", build.define),
-            ("Materialize the history", build.materialize),
-            ("Join a pinned training frame, train delay@1", build.train_first),
-            ("Publish and deploy delay@1", build.deploy_first),
-            ("Change one computation", build.change),
-            ("Train and deploy delay@2 beside it", build.train_second),
-        ):
-            with screen.act(title):
-                act(story)
-        _serve(story)
-        with screen.act("Was it really so?"):
-            incident.audit(story)
-    _close(story, time.perf_counter() - started)
+    try:
+        with fs.open_store(WORK / "store") as store:
+            _play(screen, store)
+    except AssertionError as broken:
+        screen.say(f"\n[bold red]The story does not hold:[/] {broken}")
+        return 1
+    screen.table(("act", "seconds"), [(title, f"{took:.1f}") for title, took in screen.times])
+    screen.say(f"\n[bold]{time.perf_counter() - started:.0f} s in all.[/] The store is still there. Ask it:")
+    screen.command("status", "--store", str(WORK / "store"))
     return 0
+
+
+def _play(screen: Screen, store: fs.FeatureStore) -> None:
+    story = _begin(screen, store)
+    for title, act in (
+        ("Define five views", build.define),
+        ("Materialize the history", build.materialize),
+        ("Join a pinned training frame, train delay@1", build.train_first),
+        ("Publish and deploy delay@1", build.deploy_first),
+        ("Change one computation", build.change),
+        ("Train and deploy delay@2 beside it", build.train_second),
+    ):
+        with screen.act(title):
+            act(story)
+    _serve(story)
+    with screen.act("Was it really so?"):
+        incident.audit(story)
+    with screen.act("Summary"):
+        incident.verdict(story)
 
 
 def _begin(screen: Screen, store: fs.FeatureStore) -> Story:
@@ -62,20 +74,11 @@ def _serve(story: Story) -> None:
         with screen.act("Monday, 28 October: something changes upstream"):
             incident.bad_weeks(story, replay)
         with screen.act("On call: the questions"):
-            incident.ask(story)
+            incident.ask(story, replay)
         with screen.act("Roll back one feature for one endpoint; the model stays"):
-            incident.roll_back(story)
+            incident.roll_back(story, replay)
         with screen.act("Two weeks after, on the same broken feed"):
             incident.healed_weeks(story, replay)
-
-
-def _close(story: Story, seconds: float) -> None:
-    screen = story.screen
-    with screen.act("Summary"):
-        incident.verdict(story)
-    screen.table(("act", "seconds"), [(title, f"{took:.1f}") for title, took in screen.times])
-    screen.say(f"\n{seconds:.0f} s in all. The store is still there:")
-    screen.show("featurestore status --store .demo/store")
 
 
 if __name__ == "__main__":

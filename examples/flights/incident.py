@@ -1,6 +1,6 @@
 """The second half: two good weeks, the incident, the questions, the rollback, two weeks after it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,6 @@ V1, V2 = "airport_board@v1:disrupted", "airport_board@v2:disrupted"
 def good_weeks(story: Story, replay: Replay) -> None:
     """Serve both models side by side."""
     story.screen.call('client.get_features(endpoint="eta-prod", entities={...}, at=tick)   # and "eta-next"')
-    story.began["good"] = datetime.now(UTC)
     story.weeks["good"] = replay.run(OPENING, INCIDENT)
     _report(story, "good")
 
@@ -26,7 +25,6 @@ def good_weeks(story: Story, replay: Replay) -> None:
 def bad_weeks(story: Story, replay: Replay) -> None:
     """One setting changes upstream: the missing remark is no longer null, it is an empty text."""
     story.upstream.quotes_everything = True
-    story.began["bad"] = datetime.now(UTC)
     story.weeks["bad"] = replay.run(INCIDENT, REMEDY)
     story.screen.say("The board's first delivery of Sunday, and that of Monday:")
     for mark, day in (("-", INCIDENT - timedelta(days=1)), ("+", INCIDENT)):
@@ -34,44 +32,46 @@ def bad_weeks(story: Story, replay: Replay) -> None:
     _report(story, "bad")
 
 
-def ask(story: Story) -> None:
+def ask(story: Story, replay: Replay) -> None:
     """Ask what a person on call asks, and answer from the tool."""
     screen, store = story.screen, story.store
-    since, until = (f"{story.began['bad'] + timedelta(seconds=s):%Y-%m-%dT%H:%M:%S.%fZ}" for s in (0, 0.5))
-    screen.say("No model was touched. delay@1 is well, delay@2 is not. What do they not have in common?")
-    screen.command("diff", "delay@1", "delay@2")
-    screen.say("One feature. What do its two versions say of the airports now?")
-    tick = story.weeks["bad"]["event_timestamp"].max()
-    screen.call(f'store.get_online_features(features=["{V1}", "{V2}"], entities={{"origin": [...]}}, at=tick)')
-    screen.show(repr(store.get_online_features(features=[V1, V2], entities={"origin": ["EWR", "JFK", "LGA"]}, at=tick)))
-    screen.say("v2 takes every departure for a disrupted one. Where does it come from?")
-    screen.command("lineage", V2, "--up")
-    screen.say("What changed upstream of delay@2 when it began?")
+    tick = story.weeks["bad"]["event_timestamp"].min()
+    since, until = (moment.isoformat() for moment in replay.clock[tick])
+    screen.say("No model was touched. delay@1 is well, delay@2 is not. What differs?")
+    screen.command("diff", "delay@1", "delay@2", lines=3)
+    screen.say("\nOne feature. What changed upstream of delay@2 when it began?")
     screen.command("changes", "--upstream-of", "delay@2", "--since", since, "--until", until)
-    screen.say("Which live models depend on the column that changed?")
+    screen.say("\nNo definition, no pointer: new rows, as ever. What do the two versions make of them?")
+    screen.call(f'store.get_online_features(features=["{V1}", "{V2}"], entities={{"origin": [...]}}, at=tick)')
+    now = story.weeks["bad"]["event_timestamp"].max()
+    screen.show(repr(store.get_online_features(features=[V1, V2], entities={"origin": ["EWR", "JFK", "LGA"]}, at=now)))
+    screen.say("\nTo v2 every departure is a disrupted one. Where does it come from?")
+    screen.command("lineage", V2, "--up")
+    screen.say("\nWhich live models depend on that column?")
     screen.command("consumers", "board.remark", "--live")
-    screen.say("What exactly was delay@2 trained on?")
+    screen.say("\nWhat exactly was delay@2 trained on? (The rows of then are still there.)")
     screen.command("trained-on", "delay@2")
-    screen.say("What has changed since each live model was trained?")
-    screen.command("stale")
-    screen.say("Which version is active, for whom, since when?")
-    screen.command("active", SUSPECT, "--endpoint", "eta-next")
+    screen.say("\nWhat has changed since each live model was trained?")
+    screen.command("stale", lines=8)
 
 
-def roll_back(story: Story) -> None:
+def roll_back(story: Story, replay: Replay) -> None:
     """Move one feature of one endpoint back to v1; the model stays."""
     screen, store = story.screen, story.store
-    reason = "an empty remark counts as a remark since 28 October"
+    reason = "an empty remark counts as a remark"
     code = f'store.rollback("{SUSPECT}", to="v1", endpoint="eta-next", reason="{reason}"'
     screen.call(f"{code}, dry_run=True)")
     screen.show(store.rollback(SUSPECT, to="v1", endpoint="eta-next", reason=reason, dry_run=True))
     screen.call(f"{code})")
     screen.show(store.rollback(SUSPECT, to="v1", endpoint="eta-next", reason=reason))
+    screen.say("\nWhich version was active when it began, and for whom? And now?")
+    began, _ = replay.clock[story.weeks["bad"]["event_timestamp"].min()]
+    screen.command("active", SUSPECT, "--endpoint", "eta-next", "--at", began.isoformat())
+    screen.command("active", SUSPECT, "--endpoint", "eta-next")
 
 
 def healed_weeks(story: Story, replay: Replay) -> None:
     """Serve on, with the feed as broken as before."""
-    story.began["healed"] = datetime.now(UTC)
     story.weeks["healed"] = replay.run(REMEDY, CLOSING)
     _report(story, "healed")
 

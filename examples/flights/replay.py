@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,8 @@ class Replay:
         Seconds spent, by what they were spent on.
     lookups
         Calls over gRPC.
+    clock
+        The wall clock before and after each tick: the store's own history is told by it.
     """
 
     store: fs.FeatureStore
@@ -102,6 +104,7 @@ class Replay:
     served: list[pl.DataFrame] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"deliver": 0.0, "refresh": 0.0, "lookup": 0.0})
     lookups: int = 0
+    clock: dict[datetime, tuple[datetime, datetime]] = field(default_factory=dict)
 
     def run(self, start: datetime, end: datetime) -> pl.DataFrame:
         """Let the clock run over `[start, end)`; return the flights estimated and their real delays."""
@@ -110,7 +113,9 @@ class Replay:
         with self.screen.progress(len(ticks)) as progress:
             for tick in ticks:
                 progress.update(progress.task_ids[0], description=f"{tick:%a %d %b %H:%M}")
+                began = datetime.now(UTC)
                 self.served.append(self._tick(tick))
+                self.clock[tick] = (began, datetime.now(UTC))
                 progress.advance(progress.task_ids[0])
         return pl.concat(self.served[first:])
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 
 from rich.console import Console
 from rich.markup import escape
@@ -61,24 +62,22 @@ class Screen:
         self.console.print()
         self.console.print(Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True))
 
-    def command(self, *arguments: str) -> None:
-        """Run a command of the command line and show its answer."""
+    def command(self, *arguments: str, lines: int | None = None) -> None:
+        """Run a command of the command line and show its answer, or the first lines of it."""
         self.console.print(f"\n[green]$[/] [bold]featurestore {escape(shlex.join(arguments))}[/]")
         environment = {**os.environ, "FEATURESTORE_STORE": self._store, "COLUMNS": str(self.console.width - 4)}
-        run = subprocess.run(
-            [sys.executable, "-m", "featurestore", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.show(run.stdout.rstrip())
+        command = [sys.executable, "-m", "featurestore", *arguments]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if run.returncode:
             raise RuntimeError(f"featurestore {shlex.join(arguments)} failed:\n{run.stderr}")
+        answer = run.stdout.rstrip().splitlines()
+        self.show("\n".join(answer[:lines]))
+        if lines is not None and len(answer) > lines:
+            self.say(f"    [dim]... and {len(answer) - lines} more lines[/]")
 
     def show(self, text: object) -> None:
         """Show an answer as its own text, indented."""
-        self.console.print(Padding(escape(str(text)), (0, 0, 0, 4)))
+        self.console.print(escape(indent(str(text), "    ")), soft_wrap=True)
 
     def diff(self, lines: Sequence[str]) -> None:
         """Show a difference between two texts."""

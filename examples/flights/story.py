@@ -39,8 +39,6 @@ class Story:
         `delay@1` and `delay@2`.
     weeks
         What was served, act by act: `good`, `bad`, `healed`.
-    began
-        The wall clock when each of those weeks began: the store's history is told by it.
     numbers
         What the summary tells.
     """
@@ -52,5 +50,4 @@ class Story:
     store: fs.FeatureStore
     models: dict[str, DelayModel] = field(default_factory=dict)
     weeks: dict[str, pl.DataFrame] = field(default_factory=dict)
-    began: dict[str, datetime] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)

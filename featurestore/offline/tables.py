@@ -167,7 +167,7 @@ class Tables:
         with table.transaction() as transaction:
             if table.name_mapping() is None:  # our files carry no field ids
                 transaction.set_properties({_NAME_MAPPING: table.schema().name_mapping.model_dump_json()})
-            with replacement(transaction) if extra else transaction.update_snapshot().fast_append() as producer:
+            with replacement(transaction) if extra else transaction.update_snapshot().merge_append() as producer:
                 for item in extra:
                     producer.delete_data_file(item)
                 for path in added:
@@ -229,6 +229,8 @@ def _iceberg_type(type_: FeatureType) -> pa.DataType:
 
 def _properties() -> dict[str, Any]:
     return {
+        "commit.manifest-merge.enabled": "true",
+        "commit.manifest.min-count-to-merge": "10",
         "write.metadata.delete-after-commit.enabled": "true",
         "write.metadata.previous-versions-max": "10",
         "commit.retry.num-retries": "0",  # pyiceberg would rebase on the winner's head; `sync` compares again instead

@@ -166,3 +166,14 @@ def test_empty_windows_are_errors(store: fs.FeatureStore, view: ViewMaker) -> No
     store.apply([view()])
     with pytest.raises(fs.RequestError, match="empty"):
         store.materialize("airport_weather", start=hour(2), end=hour(2))
+
+
+def test_many_windows_are_merged_and_hold_the_same_rows(store: fs.FeatureStore, view: ViewMaker) -> None:
+    store.apply([view()])
+    windows = [(0, 24), *((start, start + 1) for start in range(24, 48))]
+    snapshots = [store.materialize("airport_weather", start=hour(start), end=hour(end)) for start, end in windows]
+    assert max(len(snapshot.runs) for snapshot in snapshots) < 12
+    assert rows(store, snapshots[-1]).select("origin", "time_hour", "temp", "wind").equals(weather().sort(pl.all()))
+    assert snapshots[-1].rows == 96
+    early = rows(store, snapshots[3])
+    assert early.height == 54, "the files of an older snapshot are still there"

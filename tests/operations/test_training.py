@@ -153,9 +153,7 @@ def test_a_models_lock_keeps_only_what_it_reads(ready: fs.FeatureStore, spine: p
         ready.register_model("delay", version="2", frame=frame, inputs=["airport_weather__wnd"])
 
 
-def test_defaults_fill_not_found_and_expired_offline_and_online(
-    store: fs.FeatureStore, view: ViewMaker, spine: pl.DataFrame
-) -> None:
+def test_defaults_fill_not_found_and_expired_offline_and_online(store: fs.FeatureStore, view: ViewMaker) -> None:
     features = [fs.Feature("temp", default=-1.0), fs.Feature("wind", default=-1.0)]
     store.apply([view(features=features, ttl=timedelta(hours=1))])
     store.materialize("airport_weather")
