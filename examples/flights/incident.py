@@ -35,16 +35,16 @@ def bad_weeks(story: Story, replay: Replay) -> None:
 def ask(story: Story, replay: Replay) -> None:
     """Ask what a person on call asks, and answer from the tool."""
     screen, store = story.screen, story.store
-    tick = story.weeks["bad"]["event_timestamp"].min()
-    since, until = (moment.isoformat() for moment in replay.clock[tick])
+    ticks = sorted(tick for tick in replay.clock if tick >= INCIDENT)
+    since, until = (moment.isoformat() for moment in replay.clock[ticks[0]])
     screen.say("No model was touched. delay@1 is well, delay@2 is not. What differs?")
     screen.command("diff", "delay@1", "delay@2", lines=3)
     screen.say("\nOne feature. What changed upstream of delay@2 when it began?")
     screen.command("changes", "--upstream-of", "delay@2", "--since", since, "--until", until)
     screen.say("\nNo definition, no pointer: new rows, as ever. What do the two versions make of them?")
     screen.call(f'store.get_online_features(features=["{V1}", "{V2}"], entities={{"origin": [...]}}, at=tick)')
-    now = story.weeks["bad"]["event_timestamp"].max()
-    screen.show(repr(store.get_online_features(features=[V1, V2], entities={"origin": ["EWR", "JFK", "LGA"]}, at=now)))
+    airports = {"origin": ["EWR", "JFK", "LGA"]}
+    screen.show(repr(store.get_online_features(features=[V1, V2], entities=airports, at=ticks[-1])))
     screen.say("\nTo v2 every departure is a disrupted one. Where does it come from?")
     screen.command("lineage", V2, "--up")
     screen.say("\nWhich live models depend on that column?")
@@ -65,7 +65,7 @@ def roll_back(story: Story, replay: Replay) -> None:
     screen.call(f"{code})")
     screen.show(store.rollback(SUSPECT, to="v1", endpoint="eta-next", reason=reason))
     screen.say("\nWhich version was active when it began, and for whom? And now?")
-    began, _ = replay.clock[story.weeks["bad"]["event_timestamp"].min()]
+    began, _ = replay.clock[min(tick for tick in replay.clock if tick >= INCIDENT)]
     screen.command("active", SUSPECT, "--endpoint", "eta-next", "--at", began.isoformat())
     screen.command("active", SUSPECT, "--endpoint", "eta-next")
 
@@ -74,6 +74,11 @@ def healed_weeks(story: Story, replay: Replay) -> None:
     """Serve on, with the feed as broken as before."""
     story.weeks["healed"] = replay.run(REMEDY, CLOSING)
     _report(story, "healed")
+    ticks, flights = len(replay.clock), sum(weeks.height for weeks in story.weeks.values())
+    story.screen.say(
+        f"{ticks} ticks, {replay.seconds['refresh'] / ticks:.2f} s each to refresh and publish; {replay.lookups} lookups "
+        f"of {flights / ticks:.0f} flights each over gRPC, {1000 * replay.seconds['lookup'] / replay.lookups:.1f} ms each."
+    )
 
 
 def audit(story: Story) -> None:

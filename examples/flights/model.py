@@ -46,11 +46,12 @@ def references(**versions: str) -> list[str]:
 def flights_between(database: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> pl.DataFrame:
     """Return the spine: flights that are estimated in `[start, end)` and whose delay became known."""
     columns = ", ".join(("event_timestamp", "origin", "dest", "carrier", "tailnum", *REQUEST, LABEL))
-    return database.sql(
+    spine: pl.DataFrame = database.sql(
         f"select {columns} from flights where {LABEL} is not null"
         " and event_timestamp >= $start and event_timestamp < $end",
         params={"start": start, "end": end},
     ).pl()
+    return spine
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import duckdb
 import polars as pl
@@ -31,6 +31,13 @@ HOURS = (17,)
 """Scheduled hours (New York) whose flights are estimated: the busiest one of the afternoon."""
 
 KEYS = ("origin", "dest", "carrier", "tailnum")
+
+
+class Asked(TypedDict, total=False):
+    """Whose features are looked up: those an endpoint reads now, or those a model is locked to."""
+
+    endpoint: str
+    model: str
 
 
 @contextmanager
@@ -67,12 +74,12 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 def ticks_between(database: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> list[datetime]:
     """Return the moments in `[start, end)` at which flights are estimated."""
-    moments = database.sql(
+    moments: pl.DataFrame = database.sql(
         "select distinct event_timestamp from flights where list_contains($hours, hour_of_day)"
         " and event_timestamp >= $start and event_timestamp < $end order by all",
         params={"hours": list(HOURS), "start": start, "end": end},
     ).pl()
-    return moments["event_timestamp"].to_list()
+    return list(moments["event_timestamp"])
 
 
 @dataclass(slots=True)
@@ -128,10 +135,10 @@ class Replay:
         self.seconds["refresh"] += time.perf_counter() - delivered
         flights = self.database.sql("from flights where event_timestamp = $tick", params={"tick": tick}).pl()
         for endpoint, model in self.models.items():
-            flights = self._estimate(flights, endpoint, model, {"endpoint": endpoint})
-        return self._estimate(flights, "delay@2", self.models["eta-next"], {"model": "delay@2"})
+            flights = self._estimate(flights, endpoint, model, Asked(endpoint=endpoint))
+        return self._estimate(flights, "delay@2", self.models["eta-next"], Asked(model="delay@2"))
 
-    def _estimate(self, flights: pl.DataFrame, reader: str, model: DelayModel, asked: dict[str, str]) -> pl.DataFrame:
+    def _estimate(self, flights: pl.DataFrame, reader: str, model: DelayModel, asked: Asked) -> pl.DataFrame:
         tick = flights["event_timestamp"][0]
         started = time.perf_counter()
         answer = self.client.get_features(**asked, entities=flights.select(KEYS).to_dict(as_series=False), at=tick)

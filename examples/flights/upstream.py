@@ -9,8 +9,10 @@ import csv
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import duckdb
+import polars as pl
 
 BEGINNING = datetime(2013, 1, 1, tzinfo=UTC)
 
@@ -60,13 +62,13 @@ class Upstream:
             rows = self._database.execute(f"select * {fields} {query}", window).fetchall()
             self._write_board(file.with_suffix(".csv"), rows)
             return len(rows)
-        table = self._database.sql(query, params=window).pl()
+        table: pl.DataFrame = self._database.sql(query, params=window).pl()
         table.write_parquet(file.with_suffix(".parquet"))
         return table.height
 
     def _write_board(self, file: Path, rows: Sequence[tuple[object, ...]]) -> None:
-        quoting = csv.QUOTE_ALL if self.quotes_everything else csv.QUOTE_MINIMAL
         with file.open("w", encoding="utf-8", newline="") as stream:
+            quoting: Literal[0, 1] = csv.QUOTE_ALL if self.quotes_everything else csv.QUOTE_MINIMAL
             writer = csv.writer(stream, quoting=quoting, lineterminator="\n")
             writer.writerow(_BOARD_COLUMNS)
             writer.writerows(rows)

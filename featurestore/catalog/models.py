@@ -93,7 +93,7 @@ def everything(connection: Connection) -> list[ModelVersion]:
 
 
 def _row(connection: Connection, reference: ModelReference) -> Row[Any]:
-    statement = select(_MODELS).where(_MODELS.c.folded == fold(reference.model), _MODELS.c.version == reference.version)
+    statement = select(_MODELS).where(_MODELS.c.folded == fold(str(reference)))
     row = connection.execute(statement).one_or_none()
     if row is None:
         known = [model.reference for model in everything(connection)]
@@ -121,7 +121,7 @@ def insert(tx: Transaction, model: ModelVersion) -> ModelVersion:
     ConflictError
         If that version is registered already.
     """
-    taken = select(_MODELS.c.id).where(_MODELS.c.folded == fold(model.model), _MODELS.c.version == model.version)
+    taken = select(_MODELS.c.id).where(_MODELS.c.folded == fold(model.reference))
     if tx.connection.execute(taken).scalar() is not None:
         raise ConflictError(
             f"{model.reference} is registered already, and a model version never changes: use a new version."
@@ -129,7 +129,7 @@ def insert(tx: Transaction, model: ModelVersion) -> ModelVersion:
     tx.insert(
         _MODELS,
         model=model.model,
-        folded=fold(model.model),
+        folded=fold(model.reference),
         version=model.version,
         frame_id=model.frame,
         lock=model.lock.to_json(),

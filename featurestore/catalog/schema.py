@@ -206,7 +206,7 @@ model_versions = Table(
     metadata,
     _id(),
     Column("model", String, nullable=False),
-    Column("folded", String, nullable=False),
+    Column("folded", String, nullable=False, unique=True),
     Column("version", String, nullable=False),
     _reference("frame_id", "frames.id", type_=String(32)),
     Column("lock", JSON, nullable=False),
@@ -216,7 +216,6 @@ model_versions = Table(
     Column("actor", String, nullable=False),
     *_code(),
     _at("created_at"),
-    UniqueConstraint("folded", "version"),
 )
 
 endpoints = Table(
@@ -238,6 +237,7 @@ deployments = Table(
     _at(),
     Column("until", Moment),
     Index(None, "endpoint_id"),
+    Index(None, "model_version_id"),
     sqlite_autoincrement=True,
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from featurestore.catalog import schema
 from featurestore.model.definition import Definition
@@ -198,12 +198,7 @@ def live_reads(
 
 def is_model(references: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that a row of `model_versions` is one of `model@version`, by the index on its name."""
-    table = schema.model_versions
-    pairs = [(fold(name), version) for name, _, version in (item.partition("@") for item in references)]
-    return and_(
-        table.c.folded.in_({name for name, _ in pairs}),
-        (table.c.folded + "@" + table.c.version).in_([f"{name}@{version}" for name, version in pairs]),
-    )
+    return schema.model_versions.c.folded.in_({fold(reference) for reference in references})
 
 
 def _readings(row: Any, moved: list[tuple[int, Activation]]) -> list[Reading]:  # noqa: ANN401 - a database row

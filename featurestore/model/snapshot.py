@@ -138,11 +138,7 @@ class Snapshot:
         return tuple(dict.fromkeys(read for run in self.runs for read in run.sources))
 
 
-def snapshot_id(fingerprint: str, runs: Sequence[Run]) -> str:
-    """Return the id of the state that `runs` make of the version with `fingerprint`."""
-    return digest(
-        [
-            fingerprint,
-            [[run.start, run.end, run.to_json()["sources"], [f.sha256 for f in run.files]] for run in runs],
-        ]
-    )[:32]
+def snapshot_id(view: str, fingerprint: str, runs: Sequence[Run]) -> str:
+    """Return the id of the state that `runs` make of a view's version with `fingerprint`."""
+    state = [[run.start, run.end, run.to_json()["sources"], [file.sha256 for file in run.files]] for run in runs]
+    return digest([view, fingerprint, state])[:32]

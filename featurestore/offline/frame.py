@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from featurestore.errors import ConfigError
-from featurestore.model.definition import digest
 from featurestore.model.pins import PinSet
 from featurestore.offline.report import FrameReport
 
@@ -21,7 +20,7 @@ __all__ = ["TrainingFrame", "frame_id"]
 
 def frame_id(pins: PinSet) -> str:
     """Return the id of the frame that pins fix: 32 hex digits over everything that is pinned."""
-    return digest(pins.to_json())[:32]
+    return pins.digest[:32]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -75,7 +75,7 @@ def write_window(context: Context, version: FeatureVersion, start: int | None, e
         with context.catalog.read() as connection:
             head = snapshots.head(connection, version)
         runs = _combine(context, version, head, run)
-        identity = snapshot_id(version.fingerprint, runs)
+        identity = snapshot_id(version.view, version.fingerprint, runs)
         if head is not None and head.id == identity:
             return head
         files = [file for item in runs for file in item.files]

@@ -151,10 +151,10 @@ def _references(value: object) -> list[Reference | object]:
 
 def _snapshots(connection: Connection, columns: Iterable[Column], pins: PinSet) -> dict[str, Snapshot]:
     """Return the rows of each version read: the pinned snapshot, or the newest one where none is pinned."""
-    pinned = {pin.fingerprint: pin.snapshot for pin in pins.pins}
+    pinned = {(pin.view, pin.fingerprint): pin.snapshot for pin in pins.pins}
     chosen = {}
     for reference, version in by_version(list(columns)).items():
-        identity = pinned.get(version.fingerprint)
+        identity = pinned.get((version.view, version.fingerprint))
         chosen[reference] = head_of(connection, version) if identity is None else snapshots.find(connection, identity)
     return chosen
 

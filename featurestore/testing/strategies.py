@@ -37,7 +37,7 @@ __all__ = ["START", "definitions", "feature_types", "key_values", "moments", "ro
 START = datetime(2013, 3, 10, tzinfo=UTC)
 """Where generated times begin: New York leaves winter time on this day."""
 
-_HOURS = 12
+_HOURS = 8
 _ZONES = (UTC, timezone(timedelta(hours=5, minutes=45)), ZoneInfo("America/New_York"), ZoneInfo("Europe/Berlin"))
 
 _KEYS: Mapping[FeatureType, Sequence[Any]] = {
@@ -59,7 +59,7 @@ def feature_types() -> st.SearchStrategy[FeatureType]:
 
 def moments() -> st.SearchStrategy[datetime]:
     """Return aware times on a coarse grid, and just before and after its points."""
-    hours = st.integers(0, _HOURS)
+    hours = st.sampled_from(range(_HOURS))
     nudges = st.sampled_from([0, 0, 0, 0, -1, 1])
     return st.builds(lambda hour, nudge: START + timedelta(hours=hour, microseconds=nudge), hours, nudges)
 
@@ -93,8 +93,8 @@ def _digits(number: int) -> tuple[int, ...]:
     return tuple(map(int, str(abs(number))))
 
 
-def key_values(type_: FeatureType, *, few: int = 3) -> st.SearchStrategy[Any]:
-    """Return values of a key, without null, from a handful that engines have been seen to confuse."""
+def key_values(type_: FeatureType, *, few: int = 2) -> st.SearchStrategy[Any]:
+    """Return values of a key, without null, from the first `few` of a handful that engines have been seen to confuse."""
     return st.sampled_from(_KEYS[type_][:few])
 
 
@@ -121,10 +121,11 @@ def definitions(
         Whether it may have no event time.
     """
     if keys is None:
-        keys = draw(st.lists(st.sampled_from(list(_KEYS)), min_size=1, max_size=3))
+        count = draw(st.sampled_from([1, 1, 1, 2, 3]))
+        keys = draw(st.lists(st.sampled_from(list(_KEYS)), min_size=count, max_size=count))
     dimension = dimensions and draw(st.integers(0, 5)) == 0
     has_created = draw(st.booleans()) if created is None else created
-    ttls = [None, timedelta(0), timedelta(hours=1), timedelta(hours=3), timedelta(microseconds=1)]
+    ttls = [None, timedelta(hours=3), None, timedelta(hours=1), timedelta(hours=3), timedelta(0), timedelta(microseconds=1)]
     types = draw(st.lists(feature_types(), min_size=1, max_size=3))
     return Definition(
         view=view,
@@ -148,14 +149,15 @@ def _feature(draw: st.DrawFn, name: str, type_: FeatureType) -> FeatureDefinitio
 
 
 @st.composite
-def rows(draw: st.DrawFn, definition: Definition, *, max_size: int = 12) -> list[dict[str, Any]]:
+def rows(draw: st.DrawFn, definition: Definition, *, max_size: int = 8) -> list[dict[str, Any]]:
     """Return rows of a version in the order of materialization: ties, corrections, late and undated ones among them."""
     columns: dict[str, st.SearchStrategy[Any]] = {key: key_values(type_) for key, type_ in definition.keys}
     if definition.event_time is not None:
         columns[definition.event_time] = moments()
     for feature in definition.features:
         columns[feature.name] = st.none() | values(feature.type)
-    drawn: list[dict[str, Any]] = draw(st.lists(st.fixed_dictionaries(columns), max_size=max_size))
+    least = draw(st.sampled_from([0, max_size // 2, max_size // 2]))
+    drawn: list[dict[str, Any]] = draw(st.lists(st.fixed_dictionaries(columns), min_size=least, max_size=max_size))
     if definition.created_time is None:
         return drawn
     lateness = st.none() | st.sampled_from([timedelta(hours=hours) for hours in (-1, 0, 0, 1, 5)])
@@ -172,7 +174,7 @@ def spine_rows(
     keys: Sequence[tuple[str, FeatureType]],
     *,
     timestamp: str = "event_timestamp",
-    max_size: int = 10,
+    max_size: int = 8,
     mixed: bool = True,
 ) -> list[dict[str, Any]]:
     """Return spine rows with null keys, keys that no view holds, null times, and duplicates.
@@ -186,13 +188,20 @@ def spine_rows(
     mixed
         Whether times may be naive, of several zones, or ISO text, as long as they mean the moments drawn.
     """
-    columns: dict[str, st.SearchStrategy[Any]] = {name: st.none() | key_values(type_, few=5) for name, type_ in keys}
-    times = st.none() | st.builds(_written, moments(), st.sampled_from([None, *_ZONES]), st.booleans())
-    columns[timestamp] = times if mixed else st.none() | moments()
+    columns: dict[str, st.SearchStrategy[Any]] = {name: _spine_key(type_) for name, type_ in keys}
+    times = st.builds(_written, moments(), st.sampled_from([None, *_ZONES]), st.booleans()) if mixed else moments()
+    columns[timestamp] = st.one_of(times, times, times, times, st.none())
     columns["label"] = st.none() | st.integers(0, 3)
-    drawn: list[dict[str, Any]] = draw(st.lists(st.fixed_dictionaries(columns), max_size=max_size))
+    least = draw(st.sampled_from([max_size // 2, max_size // 2, 0]))
+    drawn: list[dict[str, Any]] = draw(st.lists(st.fixed_dictionaries(columns), min_size=least, max_size=max_size))
     repeats = draw(st.lists(st.sampled_from(drawn), max_size=3)) if drawn else []
     return [*drawn, *(dict(row) for row in repeats)]
+
+
+def _spine_key(type_: FeatureType) -> st.SearchStrategy[Any]:
+    """Return mostly keys that views hold, sometimes others or null."""
+    stored = key_values(type_)
+    return st.one_of(stored, stored, stored, key_values(type_, few=5), st.none())
 
 
 def _written(moment: datetime, zone: Any, text: bool) -> datetime | str:  # noqa: ANN401, FBT001 - drawn by position

@@ -96,7 +96,7 @@ class World:
         runs = (Run(first, first + 86_400_000_000, read, (file,)),)
         with self.change() as tx:
             snapshot = Snapshot(
-                snapshot_id(version.fingerprint, runs), version.view, version.number, runs, self.now, "77"
+                snapshot_id(version.view, version.fingerprint, runs), version.view, version.number, runs, self.now, "77"
             )
             snapshots.move_head(tx, version, snapshot)
             tx.record("materialized", "version", version.reference, snapshot=snapshot.id, rows=rows)

@@ -32,21 +32,21 @@ RUNS = st.builds(
 
 
 def snapshot(*runs: Run) -> Snapshot:
-    return Snapshot(snapshot_id(FINGERPRINT, runs), "a", 1, runs, datetime(2026, 1, 1, tzinfo=UTC))
+    return Snapshot(snapshot_id("a", FINGERPRINT, runs), "a", 1, runs, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @given(st.lists(RUNS, max_size=3))
 def test_a_run_reads_back_from_json(runs: list[Run]) -> None:
     read = [Run.from_json(json.loads(json.dumps(run.to_json()))) for run in runs]
     assert read == runs
-    assert snapshot_id(FINGERPRINT, read) == snapshot_id(FINGERPRINT, runs)
+    assert snapshot_id("a", FINGERPRINT, read) == snapshot_id("a", FINGERPRINT, runs)
 
 
 def test_the_id_is_the_same_in_every_release() -> None:
-    identity = snapshot_id(FINGERPRINT, [RUN, LATER])
-    assert identity == "7b75706d2e6eaa97e8096871bc3efcc6"
+    identity = snapshot_id("a", FINGERPRINT, [RUN, LATER])
+    assert identity == "c835a08c92caaa006f4665163b54aef4"
     assert len(identity) == 32
-    assert identity == snapshot_id(FINGERPRINT, (RUN, LATER))
+    assert identity == snapshot_id("a", FINGERPRINT, (RUN, LATER))
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,16 @@ def test_the_id_is_the_same_in_every_release() -> None:
     ],
 )
 def test_other_content_has_another_id(runs: list[Run]) -> None:
-    assert snapshot_id(FINGERPRINT, runs) != snapshot_id(FINGERPRINT, [RUN, LATER])
+    assert snapshot_id("a", FINGERPRINT, runs) != snapshot_id("a", FINGERPRINT, [RUN, LATER])
 
 
 def test_another_version_has_another_id() -> None:
-    assert snapshot_id("0" * 64, [RUN]) != snapshot_id(FINGERPRINT, [RUN])
+    assert snapshot_id("a", "0" * 64, [RUN]) != snapshot_id("a", FINGERPRINT, [RUN])
 
 
 def test_where_the_files_lie_does_not_matter() -> None:
     moved = replace(RUN, files=(replace(FILE, path="elsewhere/1.parquet"),))
-    assert snapshot_id(FINGERPRINT, [moved]) == snapshot_id(FINGERPRINT, [RUN])
+    assert snapshot_id("a", FINGERPRINT, [moved]) == snapshot_id("a", FINGERPRINT, [RUN])
 
 
 def test_what_a_snapshot_adds_up() -> None:
@@ -89,3 +89,7 @@ def test_what_a_snapshot_adds_up() -> None:
     assert snapshot(RUN, replace(RUN, start=10, end=20)).sources == RUN.sources
     assert snapshot(dimension).last is None
     assert (snapshot().rows, snapshot().last, snapshot().files, snapshot().sources) == (0, None, (), ())
+
+
+def test_another_view_of_the_same_computation_has_another_id() -> None:
+    assert snapshot_id("b", FINGERPRINT, [RUN]) != snapshot_id("a", FINGERPRINT, [RUN])

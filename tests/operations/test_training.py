@@ -200,3 +200,26 @@ def test_two_entities_and_keys_in_one_frame(store: fs.FeatureStore, view: ViewMa
     assert frame["routes__late"].to_list() == [0.25, None]
     assert frame["airport_weather__temp"].to_list() == [20.75, 20.75]
     assert AIRPORT.keys
+
+
+def test_the_order_of_columns_is_part_of_a_frame(ready: fs.FeatureStore, spine: pl.DataFrame) -> None:
+    first = ready.get_training_frame(["airport_weather@v1:temp", "airport_weather@v1:wind"], spine)
+    second = ready.get_training_frame(["airport_weather@v1:wind", "airport_weather@v1:temp"], spine)
+    assert first.id != second.id
+    assert ready.frame(second.id).feature_columns == second.feature_columns
+    assert ready.register_model("delay", version="1", frame=second).lock.inputs == second.feature_columns
+
+
+def test_two_views_of_one_computation_keep_rows_of_their_own(store: fs.FeatureStore, folder: Path) -> None:
+    pl.DataFrame({"origin": ["JFK"], "at": [hour(1)], "x": [1.0]}).write_parquet(folder / "x.parquet")
+    source = fs.ParquetSource("xs", path="x.parquet")
+    twins = [fs.FeatureView(name, entity=AIRPORT, source=source, event_time="at") for name in ("v", "w")]
+    store.apply(twins)
+    first = store.materialize("v")
+    pl.DataFrame({"origin": ["JFK"], "at": [hour(1)], "x": [2.0]}).write_parquet(folder / "x.parquet")
+    second = store.materialize("w")
+    assert [item.id for item in store.snapshots("w")] == [second.id]
+    assert first.id != second.id
+    frame = store.get_training_frame(["v@v1", "w@v1"], {"origin": ["JFK"], "event_timestamp": [hour(2)]})
+    assert frame.to_polars().select("v__x", "w__x").rows() == [(1.0, 2.0)]
+    assert store.get_training_frame(frame.pins).to_arrow().equals(frame.to_arrow())

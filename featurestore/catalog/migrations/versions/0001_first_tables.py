@@ -139,7 +139,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["frame_id"], ["frames.id"], name=op.f("fk_model_versions_frame_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_versions")),
-        sa.UniqueConstraint("folded", "version", name=op.f("uq_model_versions_folded_version")),
+        sa.UniqueConstraint("folded", name=op.f("uq_model_versions_folded")),
     )
     op.create_table(
         "deployments",
@@ -158,6 +158,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_deployments_endpoint_id"), "deployments", ["endpoint_id"], unique=False)
+    op.create_index(op.f("ix_deployments_model_version_id"), "deployments", ["model_version_id"], unique=False)
     op.create_table(
         "snapshots",
         sa.Column("id", sa.String(length=32), nullable=False),
