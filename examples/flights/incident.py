@@ -74,10 +74,12 @@ def healed_weeks(story: Story, replay: Replay) -> None:
     """Serve on, with the feed as broken as before."""
     story.weeks["healed"] = replay.run(REMEDY, CLOSING)
     _report(story, "healed")
-    ticks, flights = len(replay.clock), sum(weeks.height for weeks in story.weeks.values())
+    ticks, lookups = len(replay.clock), replay.lookups
+    flights = sum(weeks.height for weeks in story.weeks.values()) / ticks
+    refresh, lookup = replay.seconds["refresh"] / ticks, 1000 * replay.seconds["lookup"] / lookups
     story.screen.say(
-        f"{ticks} ticks, {replay.seconds['refresh'] / ticks:.2f} s each to refresh and publish; {replay.lookups} lookups "
-        f"of {flights / ticks:.0f} flights each over gRPC, {1000 * replay.seconds['lookup'] / replay.lookups:.1f} ms each."
+        f"{ticks} ticks, {refresh:.2f} s each to refresh and publish; "
+        f"{lookups} lookups of {flights:.0f} flights over gRPC, {lookup:.1f} ms each."
     )
 
 
