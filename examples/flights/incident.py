@@ -26,8 +26,8 @@ def bad_weeks(story: Story, replay: Replay) -> None:
     """One setting changes upstream: the missing remark is no longer null, it is an empty text."""
     story.upstream.quotes_everything = True
     story.weeks["bad"] = replay.run(INCIDENT, REMEDY)
-    story.screen.say("The board's first delivery of Sunday, and that of Monday:")
-    for mark, day in (("-", INCIDENT - timedelta(days=1)), ("+", INCIDENT)):
+    story.screen.say("The board's delivery of Friday, and that of Monday:")
+    for mark, day in (("-", INCIDENT - timedelta(days=3)), ("+", INCIDENT)):
         story.screen.diff([mark + line for line in story.upstream.board_lines(day, 3)])
     _report(story, "bad")
 

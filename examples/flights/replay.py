@@ -27,8 +27,8 @@ from examples.flights.upstream import Upstream
 if TYPE_CHECKING:
     from featurestore.serving.client import Client
 
-HOURS = (17,)
-"""Scheduled hours (New York) whose flights are estimated: the busiest one of the afternoon."""
+HOURS, DAYS = (17,), (1, 2, 3, 4, 5)
+"""Scheduled hours (New York) and days whose flights are estimated: the busiest of the afternoon, Monday to Friday."""
 
 KEYS = ("origin", "dest", "carrier", "tailnum")
 
@@ -76,8 +76,9 @@ def ticks_between(database: duckdb.DuckDBPyConnection, start: datetime, end: dat
     """Return the moments in `[start, end)` at which flights are estimated."""
     moments: pl.DataFrame = database.sql(
         "select distinct event_timestamp from flights where list_contains($hours, hour_of_day)"
+        " and list_contains($days, day_of_week)"
         " and event_timestamp >= $start and event_timestamp < $end order by all",
-        params={"hours": list(HOURS), "start": start, "end": end},
+        params={"hours": list(HOURS), "days": list(DAYS), "start": start, "end": end},
     ).pl()
     return list(moments["event_timestamp"])
 
