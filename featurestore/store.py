@@ -12,11 +12,11 @@ from featurestore.catalog import activations, frames, models, snapshots, version
 from featurestore.catalog.database import Catalog
 from featurestore.model.times import parse_time
 from featurestore.operations.context import Context, Progress
-from featurestore.operations.resolve import one_version
+from featurestore.operations.resolve import as_reference, one_version
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from featurestore.catalog.frames import FrameRecord
@@ -105,13 +105,13 @@ class FeatureStore:
 
     # ------------------------------------------------------------------------------------ define, materialize
 
-    def plan(self, views: Sequence[FeatureView]) -> Plan:
+    def plan(self, views: Iterable[FeatureView] | FeatureView) -> Plan:
         """Say what `apply` would change, and whom that reaches; see `operations/plan.py`."""
         from featurestore.operations.plan import plan
 
         return plan(self._context, views)
 
-    def apply(self, views: Sequence[FeatureView]) -> list[FeatureVersion]:
+    def apply(self, views: Iterable[FeatureView] | FeatureView) -> list[FeatureVersion]:
         """Record definitions as feature versions; see `operations/apply.py`."""
         from featurestore.operations.apply import apply
 
@@ -123,9 +123,7 @@ class FeatureStore:
 
         return materialize(self._context, reference, start=start, end=end)
 
-    def refresh(
-        self, views: Sequence[str] | None = None, until: Time | None = None, *, publish: bool = True
-    ) -> list[Refreshed]:
+    def refresh(self, views: object = None, until: Time | None = None, *, publish: bool = True) -> list[Refreshed]:
         """Bring every version that anyone reads up to date; see `operations/refresh.py`."""
         from featurestore.operations.refresh import refresh
 
@@ -158,8 +156,8 @@ class FeatureStore:
 
         return get_training_frame(self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of)
 
-    def frame(self, frame: str) -> TrainingFrame:
-        """Build a recorded frame again, by its id or eight or more digits of it."""
+    def frame(self, frame: FrameRecord | str) -> TrainingFrame:
+        """Build a recorded frame again, by its id, eight or more digits of it, or its record."""
         from featurestore.operations.train import load_frame
 
         return load_frame(self._context, frame)
@@ -169,7 +167,7 @@ class FeatureStore:
         name: str,
         *,
         version: str | int,
-        frame: TrainingFrame | PinSet | str,
+        frame: TrainingFrame | FrameRecord | PinSet | os.PathLike[str] | str,
         inputs: Sequence[str] | None = None,
         owner: str | None = None,
         uri: str | None = None,
@@ -248,7 +246,7 @@ class FeatureStore:
         endpoint: str | None = None,
         entities: Any,  # noqa: ANN401 - columns of any library
         at: Time | None = None,
-        lock: PinSet | str | None = None,
+        lock: PinSet | os.PathLike[str] | str | None = None,
     ) -> OnlineFeatures:
         """Look features up, with the answer that the server gives.
 
@@ -265,7 +263,7 @@ class FeatureStore:
         at
             The time that TTLs are counted from, not before what was published; None is now.
         lock
-            The lock (or its digest) that the caller was built with.
+            The lock (or its digest, or the path of its file) that the caller was built with.
 
         Raises
         ------
@@ -356,10 +354,10 @@ class FeatureStore:
         with self._context.catalog.read() as connection:
             return versions.view_names(connection)
 
-    def versions(self, view: str) -> list[FeatureVersion]:
+    def versions(self, view: object) -> list[FeatureVersion]:
         """Return a view's versions, oldest first."""
         with self._context.catalog.read() as connection:
-            return versions.of_view(connection, view)
+            return versions.of_view(connection, as_reference(view).view)
 
     def version(self, reference: object) -> FeatureVersion:
         """Return one version; without `@vN` the one applied last."""
@@ -371,15 +369,15 @@ class FeatureStore:
         with self._context.catalog.read() as connection:
             return snapshots.history(connection, one_version(connection, reference, current=True))
 
-    def snapshot(self, snapshot: str) -> Snapshot:
+    def snapshot(self, snapshot: object) -> Snapshot:
         """Return a snapshot by its id or eight or more digits of it."""
         with self._context.catalog.read() as connection:
             return snapshots.find(connection, snapshot)
 
-    def activations(self, view: str) -> list[Activation]:
+    def activations(self, view: object) -> list[Activation]:
         """Return every move of a view's pointers, oldest first."""
         with self._context.catalog.read() as connection:
-            return activations.history(connection, view)
+            return activations.history(connection, as_reference(view).view)
 
     def frames(self) -> list[FrameRecord]:
         """Return the records of all training frames, oldest first."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from featurestore.catalog import schema
 from featurestore.model.history import Change
 
-__all__ = ["between"]
+__all__ = ["between", "newest"]
 
 
 def between(
@@ -45,6 +45,16 @@ def between(
         Change(row.id, row.at, row.kind, f"{row.asset_kind}/{row.subject}", row.actor, row.reason, row.detail)
         for row in sorted(rows, key=lambda row: row.id)
     ]
+
+
+def newest(connection: Connection, kind: str, asset_kind: str, subject: str) -> Change | None:
+    """Return the last change of one kind to one subject, or None."""
+    table = schema.changes
+    wanted = (table.c.asset_kind == asset_kind, table.c.subject == subject, table.c.kind == kind)
+    row = connection.execute(select(table).where(*wanted).order_by(table.c.id.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    return Change(row.id, row.at, row.kind, f"{row.asset_kind}/{row.subject}", row.actor, row.reason, row.detail)
 
 
 def _batches(names: Collection[str]) -> list[list[str]]:

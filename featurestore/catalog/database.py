@@ -119,8 +119,7 @@ class Catalog:
         ConflictError
             If other processes kept the catalog locked for 30 seconds.
         """
-        if self.read_only:
-            raise ReadOnlyError("the store was opened read-only: open it with read_only=False to change it.")
+        self.require_writable()
         try:
             with self.engine.connect().execution_options(featurestore_write=True) as connection, connection.begin():
                 yield Transaction(connection, datetime.now(UTC), current_actor())
@@ -130,6 +129,17 @@ class Catalog:
                     f"the catalog stayed locked by another process for {_BUSY_SECONDS} seconds: try again."
                 ) from error
             raise
+
+    def require_writable(self) -> None:
+        """Hold that the store may be changed, before work that would be in vain.
+
+        Raises
+        ------
+        ReadOnlyError
+            If it was opened read-only.
+        """
+        if self.read_only:
+            raise ReadOnlyError("the store was opened read-only: open it with read_only=False to change it.")
 
     def sequence(self) -> int:
         """Return the number of the newest change: equal numbers mean an equal catalog."""

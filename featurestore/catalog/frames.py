@@ -38,17 +38,19 @@ def _value(row: Row[Any]) -> FrameRecord:
     return FrameRecord(row.id, PinSet.from_json(row.pins), row.rows, row.actor, code, row.created_at)
 
 
-def find(connection: Connection, frame: str) -> FrameRecord:
-    """Return a frame's record by its id or the first eight or more digits of it.
+def find(connection: Connection, frame: object) -> FrameRecord:
+    """Return a frame's record by its id or the first eight or more digits of it, or by what holds its id.
 
     Raises
     ------
     NotFoundError
         If none or several fit.
     """
-    short = len(frame) < 8  # noqa: PLR2004 - as in references
-    statement = select(_FRAMES).where(_FRAMES.c.id.startswith(frame, autoescape=True))
-    rows = [] if short else connection.execute(statement).all()
+    text = frame if isinstance(frame, str) else getattr(frame, "id", None)
+    short = not isinstance(text, str) or len(text) < 8  # noqa: PLR2004 - as in references
+    rows = (
+        [] if short else connection.execute(select(_FRAMES).where(_FRAMES.c.id.startswith(text, autoescape=True))).all()
+    )
     if len(rows) != 1:
         what = "several training frames fit" if rows else "there is no training frame"
         raise NotFoundError(f"{what} {frame!r}: give its id (frame.id), at least eight digits of it.")

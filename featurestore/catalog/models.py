@@ -159,9 +159,9 @@ def endpoint_id(connection: Connection, name: str) -> int:
     NotFoundError
         If no endpoint has that name; the message names the nearest one.
     """
-    row = connection.execute(select(_ENDPOINTS.c.id).where(_ENDPOINTS.c.folded == fold(name))).scalar()
+    row = connection.execute(select(_ENDPOINTS.c.id).where(_ENDPOINTS.c.folded == fold(str(name)))).scalar()
     if row is None:
-        raise NotFoundError(f"there is no endpoint {name!r}.{nearest(name, endpoint_names(connection))}")
+        raise NotFoundError(f"there is no endpoint {name!r}.{nearest(str(name), endpoint_names(connection))}")
     return int(row)
 
 

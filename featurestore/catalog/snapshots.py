@@ -31,18 +31,17 @@ _JOINED = (
 )
 
 
-def find(connection: Connection, snapshot: str) -> Snapshot:
-    """Return a snapshot by its id or the first eight or more digits of it.
+def find(connection: Connection, snapshot: object) -> Snapshot:
+    """Return a snapshot by its id or the first eight or more digits of it, or by what holds its id.
 
     Raises
     ------
     NotFoundError
         If none or several fit.
     """
-    short = len(snapshot) < 8  # noqa: PLR2004 - as in references
-    rows = (
-        [] if short else connection.execute(_JOINED.where(_SNAPSHOTS.c.id.startswith(snapshot, autoescape=True))).all()
-    )
+    text = snapshot if isinstance(snapshot, str) else getattr(snapshot, "id", None)
+    short = not isinstance(text, str) or len(text) < 8  # noqa: PLR2004 - as in references
+    rows = [] if short else connection.execute(_JOINED.where(_SNAPSHOTS.c.id.startswith(text, autoescape=True))).all()
     if len(rows) != 1:
         what = "several snapshots fit" if rows else "there is no snapshot"
         raise NotFoundError(

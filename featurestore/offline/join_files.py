@@ -82,10 +82,13 @@ def take_values(
             sizes = [starts[group + 1] - starts[group] for group in groups]
             skipped = starts[groups] - np.cumsum([0, *sizes[:-1]])  # rows of the file before each that are not read
             local = rows[low:high] - skipped[np.searchsorted(groups, owners[low:high])]
-            table = file.read_row_groups(groups, columns=list(features))
-            for name in features:
-                taken = take(whole(table.column(name)), local)
-                pieces[name].append(taken if taken.type == types[name] else taken.cast(types[name]))
+            done = 0
+            for batch in file.read_row_groups(groups, columns=list(features)).to_batches():
+                first, last = np.searchsorted(local, [done, done + batch.num_rows])
+                for name in features:
+                    taken = take(batch.column(name), local[first:last] - done)
+                    pieces[name].append(taken if taken.type == types[name] else taken.cast(types[name]))
+                done += batch.num_rows
     return pieces
 
 

@@ -121,7 +121,7 @@ def arrange(rows: Rows, seen: Flags | None = None) -> Rows:
     """
     keep = rows.ids >= 0 if seen is None else seen & (rows.ids >= 0)
     if not keep.all():
-        rows = _take(rows, np.flatnonzero(keep))
+        rows = _take(rows, keep)
     return rows if _is_sorted(rows) else _take(rows, _sort_order(rows))
 
 
@@ -144,7 +144,7 @@ def _sort_order(rows: Rows) -> Ints:
     return np.lexsort(keys)  # stable: stored order decides what is still tied
 
 
-def _take(rows: Rows, order: Ints) -> Rows:
+def _take(rows: Rows, order: Ints | Flags) -> Rows:
     created = None if rows.created is None else rows.created[order]
     return Rows(rows.positions[order], rows.ids[order], rows.times[order], created)
 
@@ -201,7 +201,9 @@ def _latest(rows: Rows, needles: Needles) -> Ints:
         left, right = np.searchsorted(needles.ids, [start, start + block])
         if low == high or left == right:
             continue
-        stored = (rows.ids[low:high] - start) * span + (np.clip(rows.times[low:high], first, last + 1) - first)
+        stored = np.clip(rows.times[low:high], first, last + 1)
+        stored -= first  # in place: these are the largest arrays of all
+        stored += (rows.ids[low:high] - start) * span
         wanted = (needles.ids[left:right] - start) * span + (needles.times[left:right] - first)
         found[left:right] = np.searchsorted(stored, wanted, side="right") + (low - 1)
     found[(found >= 0) & (rows.ids[found] != needles.ids)] = -1

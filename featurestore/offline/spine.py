@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from featurestore.errors import RequestError, nearest
-from featurestore.model.times import parse_time, to_micros
+from featurestore.model.times import to_micros
 from featurestore.offline.arrays import integers, is_text, nulls, plain, valid
 from featurestore.offline.arrow_types import to_arrow
-from featurestore.offline.spine_formats import to_table
+from featurestore.offline.spine_formats import read_moment, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ __all__ = ["SpineTimes", "read_spine", "spine_key", "spine_times"]
 _DAY = 86_400_000_000
 _FIRST = to_micros(datetime.min.replace(tzinfo=UTC))
 _LAST = to_micros(datetime.max.replace(tzinfo=UTC))
+_STORED = {32: pa.int32(), 64: pa.int64()}
 _PER_MICROSECOND = {"us": 1, "ms": 1_000, "s": 1_000_000}
 
 
@@ -154,7 +155,7 @@ def _check_range(values: Ints, first: int, last: int, column: Array, timestamp: 
 
 def _from_text(column: Array, timestamp: str) -> Ints:
     """Parse ISO 8601 text, each distinct text once; Arrow reads the common forms, Python all of them."""
-    encoded = column.dictionary_encode()
+    encoded = column.cast(pa.large_string()).dictionary_encode()
     texts = encoded.dictionary
     micros: Ints | None = None
     for zone in (None, "UTC"):
@@ -167,43 +168,20 @@ def _from_text(column: Array, timestamp: str) -> Ints:
         micros = np.zeros(len(texts), dtype=np.int64)
         for place, text in enumerate(map(str, texts.to_pylist())):  # in order of first appearance
             try:
-                micros[place] = _parse(text)
-            except ValueError as error:
+                micros[place] = to_micros(read_moment(text, what=timestamp))
+            except RequestError as error:
                 row = pc.index(encoded.indices, pa.scalar(place, encoded.indices.type)).as_py()
-                _fail(timestamp, row, column, str(error))
+                message = f"row {row} of the spine: {error}"
+                raise RequestError(message) from None
     return np.append(micros, 0)[integers(encoded.indices, null=-1)]
-
-
-def _parse(text: str) -> int:
-    """Return the microseconds of one ISO 8601 text.
-
-    Raises
-    ------
-    ValueError
-        With what is wrong with it.
-    """
-    try:
-        datetime.fromisoformat(text.strip())  # unlike `parse_time`, a duration back from now is no time of a row
-    except ValueError:
-        reason = "is not a time: write ISO 8601, for example '2013-07-01T06:00+02:00', or null"
-        raise ValueError(reason) from None
-    try:
-        return to_micros(parse_time(text))
-    except RequestError:
-        reason = "is finer than a microsecond, which would be lost: round it first"
-        raise ValueError(reason) from None
-    except OverflowError:
-        reason = "is outside the years 1 to 9999: use null for an unknown time"
-        raise ValueError(reason) from None
 
 
 def _fail(timestamp: str, row: int, column: Array, reason: str) -> NoReturn:
     try:
-        value = column[row].as_py()
+        shown = str(column[row].as_py())
     except (OverflowError, ValueError):  # no Python value: out of range, or nanoseconds without pandas
-        value = None
-    shown = repr(value) if isinstance(value, str) else str(value or column[row])
-    message = f"row {row} of the spine has the {timestamp} {shown}, which {reason}."
+        shown = f"{column.slice(row, 1).view(_STORED[column.type.bit_width])[0]} ({column.type})"
+    message = f"row {row} of the spine: {timestamp} {shown} {reason}."
     raise RequestError(message)
 
 

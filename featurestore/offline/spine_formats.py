@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from featurestore.offline.arrays import Array, Column
 
-__all__ = ["to_table"]
+__all__ = ["read_moment", "to_table"]
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _ACCEPTED = (
@@ -205,11 +205,11 @@ def _from_moments(name: str, values: list[Any]) -> Array:
     Values of one kind keep their form. Mixed kinds and mixed zones, which no Arrow type holds, become moments in UTC,
     each by its own zone.
     """
-    kinds = set(map(type, values)) - {type(None)}
+    kinds = {kind for kind in set(map(type, values)) if kind.__name__ not in {"NoneType", "NAType"}}
     if not kinds:
         return nulls(len(values), _MOMENT)
-    if kinds in ({str}, {date}):
-        return _array(name, values)
+    if kinds in ({str}, {date}) or not any(issubclass(kind, (str, date, np.datetime64)) for kind in kinds):
+        return _array(name, values)  # of the last kind none is a time, which `spine_times` says
     if kinds == {datetime}:
         zones = {value.tzinfo for value in values if value is not None}
         if len(zones) == 1 and zones <= {None, UTC}:
@@ -221,18 +221,33 @@ def _moment(name: str, row: int, value: Any) -> datetime | None:  # noqa: ANN401
     """Return one time of any kind, null for pandas' and NumPy's ways of saying so."""
     if value is None or type(value).__name__ in {"NaTType", "NAType"} or value != value:  # noqa: PLR0124 - NaN
         return None
-    reason = "is not a time: give a datetime, a date or ISO 8601 text, or None"
     try:
-        moment = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value
-        if isinstance(moment, str):
-            datetime.fromisoformat(moment.strip())  # a duration back from now, which `parse_time` reads, is no time
-        if isinstance(moment, (str, date)):
-            reason = "is finer than a microsecond, which would be lost: round it first"
-            if moment is value or np.datetime64(moment) == value:
-                return parse_time(moment)
-    except OverflowError:
-        reason = "is outside the years 1 to 9999: use None for an unknown time"
-    except (ValueError, RequestError):
+        return read_moment(value, what=name)
+    except RequestError as error:
+        message = f"row {row} of the spine: {error}"
+        raise RequestError(message) from None
+
+
+def read_moment(value: object, *, what: str) -> datetime:
+    """Return the aware datetime that a datetime, a date, a NumPy time or ISO 8601 text means.
+
+    Raises
+    ------
+    RequestError
+        If it means none, is finer than a microsecond, or is outside the years 1 to 9999.
+    """
+    if isinstance(value, np.datetime64):
+        whole = value.astype("datetime64[us]")
+        if whole != value:
+            message = f"{what} {value} is finer than a microsecond, which would be lost: round it first."
+            raise RequestError(message)
+        value = whole.item()
+    try:
+        if isinstance(value, str):
+            datetime.fromisoformat(value.strip())  # a duration back from now, which `parse_time` reads, is no time
+        if isinstance(value, (str, date)):
+            return parse_time(value, what=what)
+    except ValueError:
         pass
-    message = f"row {row} of the spine has the {name} {value!r}, which {reason}."
+    message = f"{what} {value!r} is not a time: write ISO 8601, for example '2013-07-01T06:00+02:00', or null."
     raise RequestError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import activations, generations, models
@@ -14,18 +15,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from featurestore.catalog.database import Transaction
-    from featurestore.model.history import Activation
+    from featurestore.model.history import Activation, Deployment
     from featurestore.model.reference import Reference
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
-__all__ = ["activate", "check_readers", "require_published"]
+__all__ = ["activate", "check_readers", "check_reason", "check_same_shape", "newest_reader", "require_published"]
 
 
 def activate(
     context: Context, references: Sequence[object], *, reason: str = "", endpoint: str | None = None
 ) -> list[Activation]:
     """Point views (or single features, `view@v2:feature`) at versions; a whole view's move clears its features' own.
+
+    Of one call the views move first, so that a feature named beside its view keeps the version named for it.
 
     Parameters
     ----------
@@ -39,32 +42,36 @@ def activate(
     NotPublishedError
         If readers of an active version would find no rows.
     """
+    reason = check_reason(reason)
     parsed = [as_reference(value) for value in references]
     pointers = [(item.view.casefold(), item.feature) for item in parsed]
     if not parsed or len(set(pointers)) < len(pointers):
         raise RequestError("name each view or feature to activate once, for example activate('weather@v2').")
     with context.catalog.write() as tx:
-        return [_activate(tx, reference, reason, endpoint) for reference in parsed]
+        done = {}
+        for pointer, reference in sorted(zip(pointers, parsed, strict=True), key=lambda item: item[1].feature or ""):
+            done[pointer] = _activate(tx, reference, reason, endpoint)
+        return [done[pointer] for pointer in pointers]
 
 
 def _activate(tx: Transaction, reference: Reference, reason: str, endpoint: str | None) -> Activation:
-    connection, view, feature = tx.connection, reference.view, reference.feature
-    whole = type(reference)(view, reference.version, reference.fingerprint)
-    version = one_version(connection, whole)
+    connection, feature = tx.connection, reference.feature
+    version = one_version(connection, replace(reference, feature=None))
     if feature is not None:
         named_feature(version, feature)
     if version.retired is not None:
         raise RequestError(f"{version.reference} is retired ({version.retired}): activate another version.")
-    now = activations.pointer(connection, version.view, feature, endpoint=endpoint)
+    deployment = None
     if endpoint is not None:
+        deployment = newest_reader(connection, version.view, feature, endpoint)[0]
         require_published(connection, version)
         check_readers(connection, version, feature, endpoint)
-    elif now is not None and generations.current(connection, version.view, now.version) is not None:
+    now = activations.pointer(connection, version.view, feature, endpoint=endpoint, deployment=deployment)
+    if endpoint is None and now is not None and generations.current(connection, version.view, now.version) is not None:
         require_published(connection, version)
-    top = activations.top(connection, version.view, feature, endpoint=endpoint)
-    same = top is not None and top.version == version.number
-    if same and top is not None and not _overridden(connection, version, top, endpoint) and now == top:
-        return top
+    same = now is not None and now.version == version.number
+    if same and now is not None and now.feature == feature and not _overridden(connection, version, now, endpoint):
+        return now
     return activations.move(
         tx,
         view=version.view,
@@ -72,9 +79,16 @@ def _activate(tx: Transaction, reference: Reference, reason: str, endpoint: str 
         endpoint=endpoint,
         version=version.number,
         action="activate",
-        below=None if top is None else (top.below if same else top.id),
+        below=None if now is None else (now.below if same else now.id),
         reason=reason,
     )
+
+
+def check_reason(reason: object) -> str:
+    """Return the reason as it is kept; None is no reason."""
+    if not isinstance(reason, str | None):
+        raise RequestError(f"reason={reason!r} is no text: say why in words.")
+    return reason or ""
 
 
 def _overridden(connection: Connection, version: FeatureVersion, top: Activation, endpoint: str | None) -> bool:
@@ -100,26 +114,40 @@ def require_published(connection: Connection, version: FeatureVersion) -> None:
         )
 
 
+def newest_reader(
+    connection: Connection, view: str, feature: str | None, endpoint: str
+) -> tuple[Deployment, list[Reference]]:
+    """Return the newest deployment on an endpoint whose model reads a view (or feature), and what its lock reads of it.
+
+    Raises
+    ------
+    RequestError
+        If no model that is live there does.
+    """
+    for deployment in reversed(models.deployments(connection, endpoint=endpoint)):
+        columns = [reference for _, reference in models.find(connection, deployment.reference).lock.columns]
+        read = [item for item in columns if item.view == view and feature in {None, item.feature}]
+        if read:
+            return deployment, read
+    what = view if feature is None else f"{view}:{feature}"
+    raise RequestError(f"no model live on {endpoint!r} reads {what!r}: there is no pointer to move.")
+
+
 def check_readers(connection: Connection, version: FeatureVersion, feature: str | None, endpoint: str) -> None:
     """Hold that the models live on an endpoint can read `version` in place of what their lock pins.
 
     Raises
     ------
     RequestError
-        If none reads the view (or feature), or one would find other keys, another type, or no such feature.
+        If one would find other keys, another type, or no such feature.
     """
-    reading = False
     for deployment in models.deployments(connection, endpoint=endpoint):
         lock = models.find(connection, deployment.reference).lock
         for _, reference in lock.columns:
             if reference.view != version.view or feature not in {None, reference.feature}:
                 continue
-            reading = True
             pinned = one_version(connection, f"{reference.view}@v{reference.version}")
             check_same_shape(pinned, version, str(reference.feature), deployment.reference)
-    if not reading:
-        what = version.view if feature is None else f"{version.view}:{feature}"
-        raise RequestError(f"no model live on {endpoint!r} reads {what!r}: there is no pointer to move.")
 
 
 def check_same_shape(old: FeatureVersion, new: FeatureVersion, feature: str, reader: str) -> None:

@@ -10,7 +10,7 @@ from featurestore.operations.code import code_state
 from featurestore.operations.plan import make_plan, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from featurestore.catalog.database import Transaction
     from featurestore.model.version import CodeState, FeatureVersion
@@ -24,7 +24,7 @@ __all__ = ["apply"]
 _ATTEMPTS = 5
 
 
-def apply(context: Context, views: Sequence[FeatureView]) -> list[FeatureVersion]:
+def apply(context: Context, views: Iterable[FeatureView] | FeatureView) -> list[FeatureVersion]:
     """Make each view's definition its current version; views that are not named stay as they are.
 
     Returns
@@ -39,6 +39,7 @@ def apply(context: Context, views: Sequence[FeatureView]) -> list[FeatureVersion
     ConflictError
         If other processes keep changing the same views.
     """
+    context.catalog.require_writable()
     proposed = plan(context, views)
     for source, _ in {item[0].name: item for defined in proposed.defined for item in defined.sources}.values():
         context.reader.keep(source)

@@ -126,7 +126,7 @@ def _read_sql(context: Context, view: FeatureView, schemas: Schemas, always: lis
         raise DefinitionError(f"the SQL of feature view {view.name!r}: {error}") from None
     computation = Computation("sql", sql, f"{analysis.algorithm}:{analysis.canonical}")
     kept = {name: dict.fromkeys(columns) for name, columns in analysis.reads.items()}
-    described = context.engine.describe(computation, schemas)
+    described = _describe(context, view, computation, schemas)
     event_time = view.event_time
     return _Reading(
         computation,
@@ -146,7 +146,7 @@ def _read_function(context: Context, view: FeatureView, schemas: Schemas) -> _Re
     name, text, imports = function_source(view.transform)
     computation = Computation("function", text, digest([name, text]), name, imports)
     always = [*view.entity.keys, *(item for item in (view.event_time, view.created_time) if item is not None)]
-    described = context.engine.describe(computation, schemas)
+    described = _describe(context, view, computation, schemas)
     outputs = _types(view, described, _wanted(view, always))
     every = tuple((source, column, "DIRECT") for source in sorted(schemas) for column in sorted(schemas[source]))
     return _Reading(
@@ -159,6 +159,13 @@ def _read_function(context: Context, view: FeatureView, schemas: Schemas) -> _Re
         exact=False,
         window=None,
     )
+
+
+def _describe(context: Context, view: FeatureView, computation: Computation, schemas: Schemas) -> list[tuple[str, str]]:
+    try:
+        return context.engine.describe(computation, schemas)
+    except DefinitionError as error:
+        raise DefinitionError(f"feature view {view.name!r}: {error}") from error
 
 
 def _read_columns(view: FeatureView, schemas: Schemas, always: list[str]) -> _Reading:
@@ -227,7 +234,7 @@ def _feature(
     return FeatureDefinition(
         feature.name,
         type_,
-        None if feature.default is None else default_to_json(type_, feature.default),
+        default_to_json(type_, feature.default, where=f"the default of {view.name}:{feature.name}"),
         reading.identity[feature.name],
         tuple(sorted((source, column, kind) for (source, column), kind in uses.items())),
         reading.exact,

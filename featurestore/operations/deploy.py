@@ -34,7 +34,7 @@ def deploy(
         If another model is live there and neither `replace` nor `share` was said.
     """
     check_deployable_name(endpoint, "endpoint")
-    if share is not None and not 0 < share <= 1:
+    if share is not None and not (type(share) in {int, float} and 0 < share <= 1):
         raise RequestError(f"share={share} is not a fraction of the traffic: give a number above 0, at most 1.")
     reference = as_model(model)
     with context.catalog.write() as tx:
@@ -42,18 +42,17 @@ def deploy(
         live = []
         if endpoint.casefold() in {name.casefold() for name in models.endpoint_names(tx.connection)}:
             live = models.deployments(tx.connection, endpoint=endpoint)
-        if same := [item for item in live if item.reference == found.reference and item.share == share]:
-            return same[0]
+        same = [item for item in live if item.reference == found.reference and item.share == share]
         others = [item for item in live if item.reference != found.reference]
-        if others and not replace and share is None:
+        if others and not replace and not same and share is None:
             names = ", ".join(item.reference for item in others)
             raise ConflictError(
                 f"{names} is live on {endpoint!r}: say replace=True to end it, or share= to serve both side by side."
             )
         for item in live:
-            if replace or item.reference == found.reference:
+            if item not in same and (replace or item.reference == found.reference):
                 models.end_deployment(tx, item, f"replaced by {found.reference}")
-        return models.deploy(tx, found, endpoint, share)
+        return same[0] if same else models.deploy(tx, found, endpoint, share)
 
 
 def undeploy(context: Context, model: object, *, endpoint: str) -> Deployment:
@@ -64,6 +63,7 @@ def undeploy(context: Context, model: object, *, endpoint: str) -> Deployment:
     NotFoundError
         If that model version is not live on that endpoint.
     """
+    check_deployable_name(endpoint, "endpoint")
     reference = as_model(model)
     with context.catalog.write() as tx:
         live = models.deployments(tx.connection, endpoint=endpoint)

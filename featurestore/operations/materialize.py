@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from featurestore.catalog import snapshots
+from featurestore.catalog import changes, snapshots
 from featurestore.errors import ConflictError, RequestError, SourceError
 from featurestore.model.snapshot import Run, Snapshot, SourceRead, snapshot_id
 from featurestore.model.times import from_micros, parse_time, to_micros
@@ -19,6 +19,7 @@ from featurestore.offline.runs import cut_run, write_run
 from featurestore.operations.resolve import one_version
 
 if TYPE_CHECKING:
+    from featurestore.catalog.database import Transaction
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
@@ -56,6 +57,7 @@ def materialize(
     ConflictError
         If other processes keep materializing the same version.
     """
+    context.catalog.require_writable()
     with context.catalog.read() as connection:
         version = one_version(connection, reference, current=True)
     now = datetime.now(UTC)
@@ -147,10 +149,7 @@ def _merged(context: Context, version: FeatureVersion, runs: list[Run]) -> list[
 def _commit(context: Context, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot, run: Run) -> None:
     with context.catalog.write() as tx:
         snapshots.require_head(tx.connection, version, head)
-        known = {} if head is None else {read.source: read.data_version for read in head.runs[-1].sources}
-        for read in run.sources:
-            if known.get(read.source, read.data_version) != read.data_version:
-                tx.record("data changed", "source", read.source, before=known[read.source], after=read.data_version)
+        _record_new_data(tx, head, run)
         snapshots.move_head(tx, version, snapshot)
         tx.record(
             "materialized",
@@ -164,3 +163,13 @@ def _commit(context: Context, version: FeatureVersion, head: Snapshot | None, sn
             dropped=dict(run.dropped),
             sources={read.source: read.data_version for read in run.sources},
         )
+
+
+def _record_new_data(tx: Transaction, head: Snapshot | None, run: Run) -> None:
+    """Record which sources hold other data than at the last run, once for all versions that read them."""
+    known = {} if head is None else {read.source: read.data_version for read in head.runs[-1].sources}
+    for read in run.sources:
+        before = known.get(read.source, read.data_version)
+        told = changes.newest(tx.connection, "data changed", "source", read.source)
+        if before != read.data_version and (told is None or told.detail["after"] != read.data_version):
+            tx.record("data changed", "source", read.source, before=before, after=read.data_version)

@@ -5,6 +5,8 @@ A request is resolved against one state of the catalog and answered from it whol
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -65,7 +67,7 @@ class OnlineReader:
         endpoint: str | None = None,
         entities: Any,  # noqa: ANN401 - columns of any library
         at: datetime | date | str | None = None,
-        lock: PinSet | str | None = None,
+        lock: PinSet | os.PathLike[str] | str | None = None,
     ) -> OnlineFeatures:
         """Return the features of entities; see `FeatureStore.get_online_features`."""
         now = datetime.now(UTC)
@@ -92,13 +94,15 @@ class OnlineReader:
         )
 
     def _resolve(
-        self, features: Sequence[object] | None, model: object, endpoint: str | None, lock: PinSet | str | None
+        self, features: Sequence[object] | None, model: object, endpoint: str | None, lock: object
     ) -> _Request:
+        listed = None if features is None else _listed(features)
+        digest = None if lock is None else _digest(lock)
         key = (
-            None if features is None else tuple(map(str, features)),
+            None if listed is None else tuple(map(str, listed)),
             None if model is None else str(model),
-            endpoint,
-            lock.digest if isinstance(lock, PinSet) else lock,
+            None if endpoint is None else str(endpoint),
+            digest,
         )
         sequence = self._context.catalog.sequence()
         known, requests = self._known
@@ -108,8 +112,8 @@ class OnlineReader:
         request = requests.get(key)
         if request is None:
             with self._context.catalog.read() as connection:
-                columns, found = self._columns(connection, features, model, endpoint)
-                _check_lock(found, lock)
+                columns, found = self._columns(connection, listed, model, endpoint)
+                _check_lock(found, digest)
                 request = _plan(connection, columns)
             requests[key] = request  # of this state, even if another thread has seen a newer one meanwhile
         return request
@@ -120,8 +124,8 @@ class OnlineReader:
         if features is not None and (model is not None or endpoint is not None):
             raise RequestError("give features=, or model= and endpoint=, not both: a model names its features itself.")
         if features is not None:
-            listed = [features] if isinstance(features, str) else list(features)
-            return reference_columns(connection, listed, require_pins=self._context.settings.require_pins), None
+            pins = self._context.settings.require_pins
+            return reference_columns(connection, _listed(features), require_pins=pins), None
         name = None if model is None else str(as_model(model))
         if endpoint is not None:
             deployment, found = deployed(connection, endpoint, name)
@@ -132,10 +136,25 @@ class OnlineReader:
         return lock_columns(connection, found.lock), found
 
 
-def _check_lock(model: models.ModelVersion | None, lock: PinSet | str | None) -> None:
-    if lock is None:
-        return
+def _listed(features: object) -> list[object]:
+    if isinstance(features, Iterable) and not isinstance(features, str):
+        return list(features)
+    return [features]
+
+
+def _digest(lock: object) -> str:
+    """Return the digest of a lock: of a `PinSet`, of the file at a path that ends in `.lock`, or as given."""
+    if isinstance(lock, (str, os.PathLike)) and os.fspath(lock).endswith(".lock"):
+        lock = PinSet.load(os.fspath(lock))
     given = lock.digest if isinstance(lock, PinSet) else lock
+    if not isinstance(given, str):
+        raise RequestError(f"{given!r} is no lock: give a PinSet, its digest, or the path of a lock file.")
+    return given
+
+
+def _check_lock(model: models.ModelVersion | None, given: str | None) -> None:
+    if given is None:
+        return
     if model is None:
         raise RequestError("lock= goes with model= or endpoint=: references have no lock.")
     if given != model.lock.digest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,15 @@ from featurestore.errors import DefinitionError, NotFoundError
 from featurestore.lineage.consumers import consumers
 from featurestore.model.names import fold
 from featurestore.model.version import FeatureVersion
+from featurestore.model.view import FeatureView
 from featurestore.operations.define import Defined, define
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from featurestore.model.definition import Definition
-    from featurestore.model.view import FeatureView
     from featurestore.operations.context import Context
 
 __all__ = ["FeatureChange", "Plan", "Reached", "ViewChange", "make_plan", "plan"]
@@ -115,14 +117,20 @@ _MARKS = {
 }
 
 
-def plan(context: Context, views: Sequence[FeatureView]) -> Plan:
+def plan(context: Context, views: Iterable[FeatureView] | FeatureView) -> Plan:
     """Say what `apply` of the same views would do.
 
     Raises
     ------
     DefinitionError
-        If two views have one name, or one cannot be resolved (see `define`).
+        If one is no view, two have one name, or one cannot be resolved (see `define`).
     """
+    listed = views if isinstance(views, Iterable) else [views]
+    views = []
+    for view in listed:
+        if not isinstance(view, FeatureView):
+            raise DefinitionError(f"{view!r} is not a feature view: give those made with fs.FeatureView(...).")
+        views.append(view)
     names = [fold(view.name) for view in views]
     for view in views:
         if names.count(fold(view.name)) > 1:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from featurestore.catalog import generations, snapshots
 from featurestore.errors import NotMaterializedError, RequestError
 from featurestore.model.history import Generation
-from featurestore.model.snapshot import Snapshot
 from featurestore.model.times import parse_time, to_micros
 from featurestore.offline.newest import newest_rows
 from featurestore.online.codec import RowCodec, encode_rows
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Connection
 
+    from featurestore.model.snapshot import Snapshot
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
@@ -52,13 +52,14 @@ def publish(
     RequestError
         If the snapshot is another version's.
     """
+    context.catalog.require_writable()
     moment = datetime.now(UTC) if at is None else parse_time(at, what="at")
     with context.catalog.read() as connection:
         version = one_version(connection, reference)
         if snapshot is None:
             chosen = head_of(connection, version)
         else:
-            chosen = snapshots.find(connection, snapshot.id if isinstance(snapshot, Snapshot) else snapshot)
+            chosen = snapshots.find(connection, snapshot)
             if chosen.reference != version.reference:
                 raise RequestError(
                     f"snapshot {chosen.id[:8]} is one of {chosen.reference}, not of {version.reference}."

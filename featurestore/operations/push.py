@@ -35,6 +35,7 @@ def push(context: Context, source: str, rows: Any) -> Pushed:  # noqa: ANN401 - 
     ContractError
         If a column is missing, unknown, or of another type than the source's schema; then no row is kept.
     """
+    context.catalog.require_writable()
     with context.catalog.read() as connection:
         known = sources.find(connection, source)
         if known is None:

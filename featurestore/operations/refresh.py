@@ -12,11 +12,9 @@ from featurestore.model.snapshot import Snapshot
 from featurestore.model.times import from_micros, parse_time, to_micros
 from featurestore.operations.materialize import data_versions, write_window
 from featurestore.operations.publish import publish_snapshot
-from featurestore.operations.resolve import endpoint_columns
+from featurestore.operations.resolve import as_reference, endpoint_columns, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Connection
 
     from featurestore.model.version import FeatureVersion
@@ -56,7 +54,7 @@ class Refreshed:
 
 def refresh(
     context: Context,
-    views: Sequence[str] | None = None,
+    views: object = None,
     *,
     until: datetime | date | str | None = None,
     publish: bool = True,
@@ -66,12 +64,13 @@ def refresh(
     Parameters
     ----------
     views
-        Names of the views to look at; None takes all.
+        The views to look at, by name or as what another verb returned; None takes all.
     until
         End of the window, exclusive, and the time as of which is published; None is now.
     publish
         Publish the versions that have been published before, but for rows that are held.
     """
+    context.catalog.require_writable()
     moment = datetime.now(UTC) if until is None else parse_time(until, what="until")
     with context.catalog.read() as connection:
         wanted = _read_by_anyone(connection, views)
@@ -82,8 +81,12 @@ def refresh(
     return done
 
 
-def _read_by_anyone(connection: Connection, views: Sequence[str] | None) -> list[FeatureVersion]:
-    names = versions.view_names(connection) if views is None else list(views)
+def _read_by_anyone(connection: Connection, views: object) -> list[FeatureVersion]:
+    if views is None:
+        names = versions.view_names(connection)
+    else:
+        listed = views if isinstance(views, (list, tuple, set)) else [views]
+        names = [spelled(connection, as_reference(value)).view for value in listed]
     found: dict[str, FeatureVersion] = {}
     for name in names:
         version = versions.current(connection, name)
@@ -93,14 +96,13 @@ def _read_by_anyone(connection: Connection, views: Sequence[str] | None) -> list
             if now is not None:
                 version = versions.find(connection, name, now.version)
                 found[version.reference] = version
-    chosen = {versions.find(connection, name, 1).view for name in names} if names else set()
     for deployment in models.deployments(connection):
         lock = models.find(connection, deployment.reference).lock
         for column in endpoint_columns(connection, deployment, lock):
-            if column.version.view in chosen:
+            if column.version.view in names:
                 found[column.version.reference] = column.version
         for pin in lock.pins:
-            if pin.view in chosen:  # a rollback of an endpoint may be taken back
+            if pin.view in names:  # a rollback of an endpoint may be taken back
                 version = versions.find(connection, pin.view, pin.version)
                 found[version.reference] = version
     return [found[reference] for reference in sorted(found)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from featurestore.model.names import check_deployable_name
 from featurestore.model.pins import PinSet
 from featurestore.model.reference import ModelReference, parse_model_reference
 from featurestore.model.version import CodeState
-from featurestore.offline.frame import TrainingFrame, frame_id
+from featurestore.offline.frame import frame_id
 from featurestore.operations.code import code_state
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def register_model(
     name: str,
     *,
     version: str | int,
-    frame: TrainingFrame | PinSet | str,
+    frame: object,
     inputs: Sequence[str] | None = None,
     owner: str | None = None,
     uri: str | None = None,
@@ -40,7 +42,7 @@ def register_model(
     Parameters
     ----------
     frame
-        The training frame, its pins, or its id.
+        The training frame, its record, its pins, the path of its lock, or its id.
     inputs
         The columns that the model reads, in order: features of the frame, and columns of the spine that the caller
         will bring himself. None takes all the frame's features.
@@ -48,7 +50,7 @@ def register_model(
     Raises
     ------
     RequestError
-        If an input is no column of the frame.
+        If an input is no column of the frame, or a metric is not a plain value.
     ConflictError
         If the version is registered already.
     """
@@ -67,8 +69,8 @@ def register_model(
                 record.id,
                 lock,
                 owner or tx.actor,
-                uri,
-                dict(metrics or {}),
+                None if uri is None else str(uri),
+                _metrics(metrics or {}),
                 tx.actor,
                 code,
                 datetime.now(UTC),
@@ -76,24 +78,34 @@ def register_model(
         )
 
 
-def _identity(frame: TrainingFrame | PinSet | str) -> str:
-    if isinstance(frame, TrainingFrame):
-        return frame.id
+def _identity(frame: object) -> object:
     if isinstance(frame, PinSet):
         return frame_id(frame)
-    if isinstance(frame, str) and frame.endswith(".lock"):
+    if isinstance(frame, (str, os.PathLike)) and os.fspath(frame).endswith(".lock"):
         return frame_id(PinSet.load(frame))
     return frame
+
+
+def _metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics as JSON keeps them: NumPy's numbers become Python's."""
+    try:
+        plain = {str(name): value.item() if hasattr(value, "item") else value for name, value in metrics.items()}
+        json.dumps(plain)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise RequestError(
+            f"the metrics cannot be kept ({error}): give a mapping of names to numbers, text, or lists of them."
+        ) from None
+    return plain
 
 
 def model_lock(pins: PinSet, inputs: Sequence[str] | None) -> PinSet:
     """Return the lock of a model that reads `inputs` of a frame: only what it reads, in its order."""
     features = dict(pins.columns)
     spine = {} if pins.spine is None else dict(pins.spine.columns)
-    names = list(features) if inputs is None else list(inputs)
+    names = list(features) if inputs is None else [inputs] if isinstance(inputs, str) else list(inputs)
     for name in names:
         if name not in features and name not in spine:
-            raise RequestError(f"the frame has no column {name!r}.{nearest(name, [*features, *spine])}")
+            raise RequestError(f"the frame has no column {name!r}.{nearest(str(name), [*features, *spine])}")
         if names.count(name) > 1:
             raise RequestError(f"the input {name!r} is named twice: the model reads each column once.")
     columns = tuple((name, features[name]) for name in names if name in features)

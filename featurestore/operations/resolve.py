@@ -30,6 +30,7 @@ __all__ = [
     "named_feature",
     "one_version",
     "reference_columns",
+    "spelled",
 ]
 
 
@@ -70,6 +71,11 @@ def as_reference(value: object) -> Reference:
     if not isinstance(text, str):
         raise RequestError(f"{value!r} is not a reference: write 'view@v2:feature' or give what `apply` returned.")
     return parse_reference(text)
+
+
+def spelled(connection: Connection, reference: Reference) -> Reference:
+    """Return the reference with its view spelled as it was applied: case does not tell names apart."""
+    return replace(reference, view=versions.of_view(connection, reference.view)[0].view)
 
 
 def one_version(connection: Connection, value: object, *, current: bool = False) -> FeatureVersion:
@@ -121,6 +127,7 @@ def reference_columns(
 
 
 def _expand(connection: Connection, reference: Reference, *, require_pins: bool) -> list[Column]:
+    reference = spelled(connection, reference)
     version = versions.resolve(connection, reference)
     if version is None:
         if require_pins:
@@ -210,7 +217,7 @@ def lock_columns(connection: Connection, lock: PinSet) -> list[Column]:
         if key not in cache:
             cache[key] = _pinned_version(connection, lock, *key)
         version = cache[key]
-        pinned = replace(reference, version=version.number)
+        pinned = replace(reference, view=version.view, version=version.number)
         columns.append(Column(name, pinned, version, named_feature(version, reference.feature)))
     return columns
 

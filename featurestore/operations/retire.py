@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import activations, models, versions
-from featurestore.errors import ConflictError
+from featurestore.errors import ConflictError, RequestError
 from featurestore.operations.resolve import endpoint_columns, one_version
 
 if TYPE_CHECKING:
@@ -22,11 +22,17 @@ def retire(context: Context, reference: object, *, reason: str, replacement: obj
     ------
     ConflictError
         If it is active, or an endpoint reads it: move those first.
+    RequestError
+        If no reason is given, or it would replace itself.
     """
+    if not isinstance(reason, str) or not reason.strip():
+        raise RequestError("a version is retired for a reason, which those who still name it are told: give reason=.")
     with context.catalog.write() as tx:
         connection = tx.connection
         version = one_version(connection, reference)
         instead = None if replacement is None else one_version(connection, replacement).reference
+        if instead == version.reference:
+            raise RequestError(f"{instead} cannot replace itself: name another version, or leave replacement= away.")
         names = [None, *(feature.name for feature in version.definition.features)]
         for name in names:
             move = activations.pointer(connection, version.view, name)

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 from featurestore.catalog import activations, models, versions
 from featurestore.errors import NotActiveError, RequestError
 from featurestore.model.history import Activation
-from featurestore.operations.activate import check_readers, check_same_shape, require_published
-from featurestore.operations.resolve import as_reference, deployed, named_feature, one_version
+from featurestore.operations.activate import (
+    check_readers,
+    check_reason,
+    check_same_shape,
+    newest_reader,
+    require_published,
+)
+from featurestore.operations.resolve import as_reference, named_feature, one_version, spelled
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -89,6 +95,7 @@ def rollback(
     NotPublishedError
         If the target has no rows online.
     """
+    reason = check_reason(reason)
     reference = as_reference(pointer)
     if reference.pinned or reference.on or reference.name:
         raise RequestError(
@@ -117,10 +124,12 @@ def _rollback(
     connection: Connection, reference: Reference, to: object, endpoint: str | None
 ) -> tuple[Rollback, int | None]:
     """Return what the rollback does, and the activation that will lie below it."""
-    before = _read_now(connection, reference, endpoint)
-    number, below = _target(connection, reference, to, endpoint)
+    reference = spelled(connection, reference)
+    readings, now = _read_now(connection, reference, endpoint)
+    number, below = _target(connection, reference, to, now)
     after = versions.find(connection, reference.view, number)
-    if after.number == before.number:
+    before = next((version for version in readings if version.number != number), None)
+    if before is None:
         raise RequestError(f"{str(reference)!r} reads {after.reference} already: there is nothing to roll back.")
     if after.retired is not None:
         raise RequestError(f"{after.reference} is retired ({after.retired}): roll back to another version.")
@@ -139,47 +148,37 @@ def _rollback(
     return Rollback(name, endpoint, before.reference, after.reference, moved, untouched), below
 
 
-def _read_now(connection: Connection, reference: Reference, endpoint: str | None) -> FeatureVersion:
-    now = activations.pointer(connection, reference.view, reference.feature, endpoint=endpoint)
-    if endpoint is not None:
-        live = models.deployments(connection, endpoint=endpoint)
-        deployment = deployed(connection, endpoint, live[-1].reference if live else None)[0]
-        now = activations.pointer(
-            connection, reference.view, reference.feature, endpoint=endpoint, deployment=deployment
-        )
+def _read_now(
+    connection: Connection, reference: Reference, endpoint: str | None
+) -> tuple[list[FeatureVersion], Activation | None]:
+    """Return what is read, and the move by which it is; None where an endpoint reads its lock, of several versions."""
+    view, feature = reference.view, reference.feature
+    if endpoint is None:
+        now = activations.pointer(connection, view, feature)
         if now is None:
-            return _locked(connection, reference, deployment.reference)
-    if now is None:
-        raise NotActiveError(f"nothing is active for {str(reference)!r}, so there is nothing to roll back.")
-    version = versions.find(connection, reference.view, now.version)
-    if reference.feature is not None:
-        named_feature(version, reference.feature)
-    return version
+            raise NotActiveError(f"nothing is active for {str(reference)!r}, so there is nothing to roll back.")
+        numbers = {now.version}
+    else:
+        deployment, locked = newest_reader(connection, view, feature, endpoint)
+        now = activations.pointer(connection, view, feature, endpoint=endpoint, deployment=deployment)
+        numbers = {now.version} if now else {item.version or 0 for item in locked}
+    found = [versions.find(connection, view, number) for number in sorted(numbers)]
+    for version in found if feature is not None else ():
+        named_feature(version, str(feature))
+    return found, now
 
 
-def _locked(connection: Connection, reference: Reference, model: str) -> FeatureVersion:
-    """Return the version of a view (or feature) that a model's lock reads."""
-    for _, column in models.find(connection, model).lock.columns:
-        if column.view == reference.view and reference.feature in {None, column.feature}:
-            return versions.find(connection, reference.view, column.version or 0)
-    versions.view_id(connection, reference.view)
-    raise RequestError(f"{model} does not read {str(reference)!r}: there is no pointer to move.")
-
-
-def _target(connection: Connection, reference: Reference, to: object, endpoint: str | None) -> tuple[int, int | None]:
+def _target(connection: Connection, reference: Reference, to: object, now: Activation | None) -> tuple[int, int | None]:
     """Return the version to return to, and the activation below it."""
-    own = activations.top(connection, reference.view, reference.feature, endpoint=endpoint)
-    now = activations.pointer(connection, reference.view, reference.feature, endpoint=endpoint)
-    stack = now if own is None or now != own else own
     if to is None:
-        if stack is None or stack.below is None:
+        if now is None or now.below is None:
             raise RequestError(
                 f"nothing lies below what {str(reference)!r} reads: name the version, for example to='v1'."
             )
-        lower = activations.by_id(connection, stack.below)
-        return lower.version, lower.below if stack is own else None
+        lower = activations.by_id(connection, now.below)
+        return lower.version, lower.below
     number = _number(connection, reference, to)
-    entry: Activation | None = stack if stack is own else None
+    entry = now
     while entry is not None:
         if entry.version == number:
             return number, entry.below
@@ -188,12 +187,11 @@ def _target(connection: Connection, reference: Reference, to: object, endpoint: 
 
 
 def _number(connection: Connection, reference: Reference, to: object) -> int:
-    if isinstance(to, int):
+    if type(to) is int:
         return versions.find(connection, reference.view, to).number
-    text = to if isinstance(to, str) else getattr(to, "reference", "")
-    text = text if "@" in text else f"{reference.view}@{text}"
-    version = one_version(connection, text)
-    if version.view != as_reference(reference.view).view:
+    bare = isinstance(to, str) and "@" not in to
+    version = one_version(connection, f"{reference.view}@{to}" if bare else to)
+    if version.view != reference.view:
         raise RequestError(f"{version.reference} is no version of {reference.view!r}.")
     return version.number
 

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from featurestore.catalog import frames, models, snapshots
 from featurestore.errors import CollisionError, CorruptError, NotFoundError, RequestError
-from featurestore.model.pins import Pin, PinSet
+from featurestore.model.names import fold
+from featurestore.model.pins import Pin, PinSet, SpinePin
 from featurestore.model.reference import Reference, parse_reference
+from featurestore.model.snapshot import Snapshot
 from featurestore.model.times import parse_time
+from featurestore.model.version import FeatureVersion
 from featurestore.offline.frame import TrainingFrame, frame_id
 from featurestore.offline.join import ViewRead, join
 from featurestore.offline.spine import read_spine
 from featurestore.offline.spine_archive import archive_spine, load_spine
 from featurestore.operations.code import code_state
 from featurestore.operations.publish import head_of
-from featurestore.operations.resolve import Column, by_version, lock_columns, reference_columns
+from featurestore.operations.resolve import Column, as_reference, by_version, lock_columns, reference_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
     from sqlalchemy import Connection
 
-    from featurestore.model.snapshot import Snapshot
     from featurestore.model.types import FeatureType
     from featurestore.operations.context import Context
 
@@ -71,6 +74,8 @@ def get_training_frame(
     CorruptError
         If pinned rows are missing or damaged.
     """
+    if not isinstance(timestamp, str | None):
+        raise RequestError(f"timestamp={timestamp!r} names no column: give the name of the spine's time column.")
     with context.catalog.read() as connection:
         pins = _pins(connection, pinned_versions)
         if pins is None:
@@ -95,8 +100,8 @@ def get_training_frame(
     return _join(context, columns, chosen, pins, _spine(context, spine, pins, columns))
 
 
-def load_frame(context: Context, frame: str) -> TrainingFrame:
-    """Build a recorded frame again, by its id."""
+def load_frame(context: Context, frame: object) -> TrainingFrame:
+    """Build a recorded frame again, by its id or its record."""
     with context.catalog.read() as connection:
         record = frames.find(connection, frame)
     return get_training_frame(context, record.pins)
@@ -132,21 +137,27 @@ def _of_model(connection: Connection, model: models.ModelVersion) -> PinSet:
     return frames.find(connection, model.frame).pins
 
 
-def _references(value: object) -> list[Reference | object]:
+def _references(value: object) -> list[object]:
     if isinstance(value, Mapping):
-        found: list[Reference | object] = []
-        for view, version in value.items():
-            text = version if isinstance(version, str) else f"v{version}"
-            found.append(parse_reference(f"{view}@{text}"))
-        return found
-    if isinstance(value, str):
+        return [_of_mapping(view, version) for view, version in value.items()]
+    if isinstance(value, (str, Reference, FeatureVersion, Snapshot)):
         return [value]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Iterable):
         return list(value)
     raise RequestError(
         f"{value!r} pins nothing: give references, a mapping of view to version, a PinSet, a model version "
         "or the path of a lock."
     )
+
+
+def _of_mapping(view: object, version: object) -> Reference:
+    """Return the reference to all features of a view's version: a number, text, or what `apply` returned."""
+    if isinstance(version, (str, int)):
+        return parse_reference(f"{view}@{f'v{version}' if isinstance(version, int) else version.removeprefix('@')}")
+    reference = as_reference(version)
+    if fold(reference.view) != fold(str(view)):
+        raise RequestError(f"{str(reference)!r} is no version of {view!r}: pin each view to a version of its own.")
+    return reference
 
 
 def _snapshots(connection: Connection, columns: Iterable[Column], pins: PinSet) -> dict[str, Snapshot]:
@@ -155,7 +166,13 @@ def _snapshots(connection: Connection, columns: Iterable[Column], pins: PinSet) 
     chosen = {}
     for reference, version in by_version(list(columns)).items():
         identity = pinned.get((version.view, version.fingerprint))
-        chosen[reference] = head_of(connection, version) if identity is None else snapshots.find(connection, identity)
+        rows = head_of(connection, version) if identity is None else snapshots.find(connection, identity)
+        if rows.reference != reference:
+            raise CorruptError(
+                f"the pins fix {reference} to snapshot {rows.id[:8]}, which is one of {rows.reference}: the lock was "
+                "edited by hand; restore it."
+            )
+        chosen[reference] = rows
     return chosen
 
 
@@ -190,7 +207,7 @@ def _join(
         as_of=pins.as_of,
         order=[column.name for column in columns],
     )
-    pins = replace(pins, spine=archive_spine(context.root, spine))
+    pins = replace(pins, spine=_archive(context, spine))
     identity = frame_id(pins)
     if not context.catalog.read_only:
         code = code_state()
@@ -200,6 +217,14 @@ def _join(
         for snapshot in unpinned:
             _guard(context, snapshot)
     return TrainingFrame(result.table, pins, tuple(column.name for column in columns), result.report, identity)
+
+
+def _archive(context: Context, spine: pa.Table) -> SpinePin:
+    """Keep the spine; a store that is only read is left as it is, and the frame has the same id."""
+    if not context.catalog.read_only:
+        return archive_spine(context.root, spine)
+    with TemporaryDirectory() as folder:
+        return archive_spine(Path(folder), spine)
 
 
 def _guard(context: Context, snapshot: Snapshot) -> None:

@@ -15,18 +15,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.offline.join_support import at, define, join_all, read_of
 
 from featurestore.errors import CorruptError, RequestError
 from featurestore.model import types as fs
 from featurestore.offline import join as join_module
 from featurestore.offline import join_files
+from featurestore.offline.arrow_types import to_arrow
+from tests.offline.join_support import at, define, join_all, read_of
 
 NEW_YORK = ZoneInfo("America/New_York")
 KEYS = ("JFK", None)
 
 
-def rows(*pairs: tuple[float, Any], key: str = "JFK", **more: Any) -> list[dict[str, Any]]:
+def rows(*pairs: tuple[float, Any], key: str = "JFK", **more: datetime | None) -> list[dict[str, Any]]:
     """Rows of one key: (hour, temp)."""
     return [{"origin": key, "time": at(hour), "temp": temp, **more} for hour, temp in pairs]
 
@@ -75,7 +76,8 @@ def test_empty_spine(tmp_path: Path) -> None:
     assert result.table.num_rows == 0
     assert result.table.schema.field("weather__temp").type == pa.float64()
     assert result.reports[0].rows == result.reports[0].look_ahead == 0
-    for empty in ([], {}):
+    nothing: list[object] = [[], {}]
+    for empty in nothing:
         assert join_all(empty, read, as_of="spine").table.schema.types == [
             pa.string(),
             pa.timestamp("us", tz="UTC"),
@@ -350,7 +352,12 @@ def test_naive_is_utc_under_any_process_zone(tmp_path: Path, zone: str) -> None:
 def test_mixed_time_zones(tmp_path: Path) -> None:
     read = read_of(tmp_path, define(), rows((5, 5.0), (6, 6.0)))
     india = timezone(timedelta(hours=5, minutes=30))
-    moments = [datetime(2013, 7, 1, 2, tzinfo=NEW_YORK), datetime(2013, 7, 1, 11, 29, tzinfo=india), at(6), "2013-07-01T06:00"]
+    moments = [
+        datetime(2013, 7, 1, 2, tzinfo=NEW_YORK),
+        datetime(2013, 7, 1, 11, 29, tzinfo=india),
+        at(6),
+        "2013-07-01T06:00",
+    ]
     kinds: list[list[Any]] = [moments, [str(moment) for moment in moments]]
     for times in kinds:
         result = join_all({"origin": ["JFK"] * 4, "t": times}, read)
@@ -407,14 +414,14 @@ EDGES: list[tuple[fs.FeatureType, Any]] = [
 
 
 @pytest.mark.parametrize(("type_", "value"), EDGES, ids=lambda item: str(item)[:20])
-def test_types_survive_exactly_next_to_nulls(tmp_path: Path, type_: fs.FeatureType, value: Any) -> None:
+def test_types_survive_exactly_next_to_nulls(tmp_path: Path, type_: fs.FeatureType, value: object) -> None:
     stored = [{"origin": key, "time": at(1), "x": None if key == "b" else value} for key in "abcd"]
     read = read_of(tmp_path, define(features={"x": type_}), stored[:2], stored[2:])
     result = join_all({"origin": list("dxbca"), "t": [at(2)] * 5}, read)
     column = result.table.column("weather__x")
     exact = pa.scalar(value, column.type).as_py()
     assert column.to_pylist() == [exact, None, None, exact, exact]
-    assert result.table.schema.field("weather__x").type == join_module.to_arrow(type_)
+    assert result.table.schema.field("weather__x").type == to_arrow(type_)
 
 
 def test_int64_beyond_2_53_next_to_nulls(tmp_path: Path) -> None:
@@ -470,9 +477,9 @@ def test_keys_of_every_type(tmp_path: Path, type_: str) -> None:
     definition = define(keys={"origin": fs.parse_type(type_)}, features={"x": fs.Int64})
     stored = [{"origin": key, "time": at(hour), "x": place} for place, key in enumerate(keys) for hour in (1, 2, 3, 4)]
     read = read_of(tmp_path, definition, stored)
-    given = pa.table({"origin": pa.array([*keys[::-1], None], join_module.to_arrow(fs.parse_type(type_)))})
+    given = pa.table({"origin": pa.array([*keys[::-1], None], to_arrow(fs.parse_type(type_)))})
     given = given.append_column("t", pa.array([at(2)] * (len(keys) + 1)))
-    assert join_all(given, read).table.column("weather__x").to_pylist() == [*range(len(keys))][::-1] + [None]
+    assert join_all(given, read).table.column("weather__x").to_pylist() == [*reversed(range(len(keys))), None]
 
 
 # ---------------------------------------------------------------------------------------------------- several of them
@@ -524,7 +531,9 @@ def test_one_view_joined_twice(tmp_path: Path) -> None:
 
 
 def test_one_feature_under_two_names_and_in_the_order_asked_for(tmp_path: Path) -> None:
-    read = read_of(tmp_path, define(features={"a": fs.Int64, "b": fs.Int64}), [{"origin": "JFK", "time": at(1), "a": 1, "b": 2}])
+    read = read_of(
+        tmp_path, define(features={"a": fs.Int64, "b": fs.Int64}), [{"origin": "JFK", "time": at(1), "a": 1, "b": 2}]
+    )
     read = join_module.ViewRead(read.definition, read.files, read.on, (("b", "x"), ("a", "y"), ("b", "z")), read.label)
     table = join_module.join(join_all(spine(2)).table, [read], timestamp="t", as_of=None, order=["z", "y", "x"]).table
     assert table.drop_columns(["origin", "t"]).to_pylist() == [{"z": 2, "y": 1, "x": 2}]
@@ -558,9 +567,9 @@ def test_row_groups_without_the_spines_keys_are_not_read(tmp_path: Path, monkeyp
     asked: list[int] = []
     real = pq.ParquetFile.read_row_groups
 
-    def counted(file: pq.ParquetFile, groups: list[int], *args: Any, **options: Any) -> pa.Table:
+    def counted(file: pq.ParquetFile, groups: list[int], *, columns: list[str]) -> pa.Table:
         asked.extend(groups)
-        return real(file, groups, *args, **options)
+        return real(file, groups, columns=columns)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_groups", counted)
     result = join_all({"origin": ["k290", "k005", "zzz"], "t": [at(2)] * 3}, read)
@@ -571,7 +580,9 @@ def test_row_groups_without_the_spines_keys_are_not_read(tmp_path: Path, monkeyp
 def test_values_are_read_in_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(join_files, "_BATCH_BYTES", 1)
     stored = [{"origin": f"k{n:02}", "time": at(1), "temp": float(n)} for n in range(30)]
-    result = join_all({"origin": [f"k{n:02}" for n in range(29, -1, -2)], "t": [at(2)] * 15}, read_of(tmp_path, define(), stored))
+    result = join_all(
+        {"origin": [f"k{n:02}" for n in range(29, -1, -2)], "t": [at(2)] * 15}, read_of(tmp_path, define(), stored)
+    )
     assert temps(result) == [float(n) for n in range(29, -1, -2)]
 
 

@@ -177,3 +177,15 @@ def test_many_windows_are_merged_and_hold_the_same_rows(store: fs.FeatureStore, 
     assert snapshots[-1].rows == 96
     early = rows(store, snapshots[3])
     assert early.height == 54, "the files of an older snapshot are still there"
+
+
+def test_new_data_is_told_once_for_all_versions_that_read_it(
+    store: fs.FeatureStore, view: ViewMaker, folder: Path
+) -> None:
+    for wind in ("wind", "wind * 2"):
+        store.apply([view(wind)])
+        store.materialize("airport_weather")
+    weather(range(48, 50)).write_parquet(folder / "weather" / "1.parquet")
+    store.materialize("airport_weather@v1")
+    store.materialize("airport_weather@v2")
+    assert [change.subject for change in store.changes() if change.kind == "data changed"] == ["source/weather"]
