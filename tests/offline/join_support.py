@@ -90,3 +90,16 @@ def join_all(spine: object, *reads: ViewRead, timestamp: str = "t", as_of: datet
     table = read_spine(spine, timestamp=timestamp, needed=needed, timeless=timeless)
     order = [output for read in reads for _, output in read.columns]
     return join(table, reads, timestamp=timestamp, as_of=as_of, order=order)
+
+
+def rows(*pairs: tuple[float, Any], key: str = "JFK", **more: datetime | None) -> list[dict[str, Any]]:
+    """Rows of one key: (hour, temp)."""
+    return [{"origin": key, "time": at(hour), "temp": temp, **more} for hour, temp in pairs]
+
+
+def spine(*hours: float, key: str = "JFK") -> dict[str, list[Any]]:
+    return {"origin": [key] * len(hours), "t": [at(hour) for hour in hours]}
+
+
+def temps(result: JoinResult, column: str = "weather__temp") -> list[Any]:
+    return result.table.column(column).to_pylist()
