@@ -16,7 +16,7 @@ from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperatio
 from typing import Any
 
 from featurestore.errors import DefinitionError, RequestError
-from featurestore.model.times import parse_time
+from featurestore.model.times import EPOCH, parse_time
 from featurestore.model.types import FeatureType
 
 __all__ = ["default_from_json", "default_to_json"]
@@ -150,9 +150,12 @@ def _date(type_: FeatureType, value: Any, where: str) -> str:  # noqa: ANN401 - 
 
 def _timestamp(type_: FeatureType, value: Any, where: str) -> str:  # noqa: ANN401 - checked here
     try:
-        return parse_time(value).isoformat()
+        moment = parse_time(value)
     except RequestError as error:
         raise _wrong(type_, value, where, str(error).rstrip(".")) from error
+    if parse_time(value, now=EPOCH) != moment:
+        raise _wrong(type_, value, where, "it is a duration back from now, another moment at every apply")
+    return moment.isoformat()
 
 
 def _decimal(type_: FeatureType, value: Any, where: str) -> str:  # noqa: ANN401 - checked here

@@ -114,6 +114,20 @@ def test_many_commits_keep_few_manifests(tmp_path: Path, tables: Tables) -> None
     assert seen(tmp_path) == list(range(14))
 
 
+def test_old_snapshots_are_forgotten_and_tagged_ones_kept(tmp_path: Path, tables: Tables) -> None:
+    one, two = file(tmp_path, 1), file(tmp_path, 2)
+    pinned = tables.sync(DEFINITION, 1, [one])
+    tables.tag("v", 1, pinned, "pinned")
+    for number in range(20):
+        tables.sync(DEFINITION, 1, [one, two] if number % 2 else [two])
+    with SqlCatalog("featurestore", uri=f"sqlite:///{tmp_path}/iceberg.db") as catalog:
+        table = catalog.load_table("v.v1")
+        assert len(table.snapshots()) <= 17
+        assert table.snapshot_by_id(int(pinned)) is not None
+        assert table.scan(snapshot_id=int(pinned)).to_arrow().num_rows == 1
+    assert seen(tmp_path) == [1, 2]
+
+
 def test_a_missing_file_is_refused_before_anything_is_committed(tmp_path: Path, tables: Tables) -> None:
     one, two = file(tmp_path, 1), file(tmp_path, 2)
     tables.sync(DEFINITION, 1, [one])

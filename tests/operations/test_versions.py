@@ -202,3 +202,10 @@ def test_what_cannot_be_resolved_says_why(
     with pytest.raises(error, match=says):
         store.plan([view(**change)])
     assert store.views() == []
+
+
+def test_a_default_that_moves_with_the_clock_is_refused(store: fs.FeatureStore, view: ViewMaker) -> None:
+    features = [fs.Feature("seen", fs.Timestamp, default="14d")]
+    moving = view(sql="select origin, time_hour, time_hour as seen from weather", features=features)
+    with pytest.raises(fs.DefinitionError, match="duration"):
+        store.plan([moving])
