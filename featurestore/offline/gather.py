@@ -31,7 +31,7 @@ _TEXT_BYTES = 1 << 31
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Rows of one row group, ascending, and the spine rows that see them."""
+    """Rows of one row group, and the spine rows that see them."""
 
     file: RunFile
     group: int
@@ -128,15 +128,15 @@ def make_gather(rows: int, files: Sequence[RunFile], needles: Needles, match: Ma
         Which needles get the row that they found.
     """
     parts: list[_Part] = []
-    for number in np.unique(match.file[matched]).tolist():
-        file = files[number]
+    for number, file in enumerate(files):
         chosen = np.flatnonzero(matched & (match.file == number))
         found = match.row[chosen]
-        if np.any(found[1:] < found[:-1]):  # a file in no order, by another writer
-            order = np.argsort(found, kind="stable")
-            chosen, found = chosen[order], found[order]
-        bounds = np.searchsorted(found, file.starts)
+        groups = np.searchsorted(file.starts, found, side="right") - 1
+        if np.any(groups[1:] < groups[:-1]):  # a stretch that ends in the next row group; a file in no order
+            order = np.argsort(groups, kind="stable")
+            chosen, found, groups = chosen[order], found[order], groups[order]
         targets = needles.order[chosen]
+        bounds = np.searchsorted(groups, np.arange(file.groups + 1))
         for group in np.flatnonzero(np.diff(bounds)).tolist():
             part = slice(int(bounds[group]), int(bounds[group + 1]))
             parts.append(_Part(file, group, found[part] - file.starts[group], targets[part]))
