@@ -150,11 +150,18 @@ class FeatureStore:
         *,
         timestamp: str | None = None,
         as_of: Time | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
     ) -> TrainingFrame:
-        """Join a spine with pinned feature versions, point in time; see `operations/train.py`."""
+        """Join a spine with pinned feature versions, point in time; see `operations/train.py`.
+
+        Instead of a spine, `start` and `end` take the rows of the first view named with event times in `[start, end)`.
+        """
         from featurestore.operations.train import get_training_frame
 
-        return get_training_frame(self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of)
+        return get_training_frame(
+            self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of, start=start, end=end
+        )
 
     def frame(self, frame: FrameRecord | str) -> TrainingFrame:
         """Build a recorded frame again, by its id, eight or more digits of it, or its record."""

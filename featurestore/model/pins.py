@@ -18,7 +18,10 @@ from featurestore.model.times import parse_time
 if TYPE_CHECKING:
     import os
 
-__all__ = ["Pin", "PinSet", "SpinePin"]
+__all__ = ["DEFAULT_TIMESTAMP", "Pin", "PinSet", "SpinePin"]
+
+DEFAULT_TIMESTAMP = "event_timestamp"
+"""The spine's time column where none is named."""
 
 _FORMAT = 1
 _HEADER = "# A featurestore lock: the exact feature versions and rows. Commit it beside the model; do not edit it.\n"
@@ -75,7 +78,7 @@ class PinSet:
 
     columns: tuple[tuple[str, Reference], ...]
     pins: tuple[Pin, ...]
-    timestamp: str = "event_timestamp"
+    timestamp: str = DEFAULT_TIMESTAMP
     as_of: datetime | str | None = None
     spine: SpinePin | None = None
     inputs: tuple[str, ...] = field(default=())

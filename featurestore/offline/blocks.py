@@ -6,7 +6,7 @@ batches or in several files are cut at the same places.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -63,9 +63,9 @@ def fitting_rows(width: float) -> int:
 def row_width(type_: pa.DataType) -> float:
     """Return the bytes of a value as its type tells them; a guess for text and lists."""
     if pa.types.is_fixed_size_list(type_):
-        return type_.list_size * row_width(type_.value_type)
+        return float(type_.list_size * row_width(type_.value_type))
     try:
-        return type_.bit_width / 8
+        return float(type_.bit_width / 8)
     except ValueError:
         return _UNKNOWN
 
@@ -82,7 +82,8 @@ def _measure(array: Array) -> float:
     if pa.types.is_string_view(type_) or pa.types.is_binary_view(type_):
         return _measure(array.cast(pa.large_string() if pa.types.is_string_view(type_) else pa.large_binary()))
     if is_text(type_) or pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
-        return float(pc.sum(pc.binary_length(array)).as_py() or 0)
+        lengths: Any = pc.binary_length(array)  # type: ignore[call-overload] # any layout of text or bytes
+        return float(pc.sum(lengths).as_py() or 0)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return _measure(pc.list_flatten(array))
     return len(array) * row_width(type_)

@@ -28,7 +28,7 @@ from featurestore.offline.join_files import read_rows, take_values
 from featurestore.offline.kernel import NO_TIME, Match, Needles, arrange, make_needles, no_match, search
 from featurestore.offline.keys import KeyIndex, index_keys
 from featurestore.offline.report import FrameReport, ReadReport
-from featurestore.offline.spine import SpineTimes, spine_key, spine_times
+from featurestore.offline.spine import SpineTimes, constant_times, spine_key, spine_times
 from featurestore.offline.values import default_from_json
 
 if TYPE_CHECKING:
@@ -81,7 +81,13 @@ class JoinResult:
 
 
 def join(
-    spine: pa.Table, reads: Sequence[ViewRead], *, timestamp: str, as_of: datetime | str | None, order: Sequence[str]
+    spine: pa.Table,
+    reads: Sequence[ViewRead],
+    *,
+    timestamp: str,
+    as_of: datetime | str | None,
+    order: Sequence[str],
+    at: datetime | None = None,
 ) -> JoinResult:
     """Join feature versions to a spine, each spine row as of its own time.
 
@@ -98,6 +104,8 @@ def join(
         created time is null is not seen then.
     order
         The output columns of all reads, in the order in which they follow the spine's.
+    at
+        The time of every row of a spine without times. `as_of` then leaves views without a created time as they are.
 
     Raises
     ------
@@ -106,7 +114,7 @@ def join(
     CorruptError
         If a stored file is missing or unreadable.
     """
-    request = _make_request(spine, reads, timestamp, as_of)
+    request = _make_request(spine, reads, timestamp, as_of, at)
     columns: dict[str, Column] = {}
     reports = []
     for read in reads:
@@ -150,8 +158,10 @@ class _Request:
         return self.needles[place]
 
 
-def _make_request(spine: pa.Table, reads: Sequence[ViewRead], timestamp: str, as_of: datetime | str | None) -> _Request:
-    if as_of is not None:
+def _make_request(
+    spine: pa.Table, reads: Sequence[ViewRead], timestamp: str, as_of: datetime | str | None, at: datetime | None
+) -> _Request:
+    if as_of is not None and at is None:
         for read in reads:
             if read.definition.created_time is None:
                 message = (
@@ -160,7 +170,10 @@ def _make_request(spine: pa.Table, reads: Sequence[ViewRead], timestamp: str, as
                 )
                 raise RequestError(message)
     timeless = all(read.definition.event_time is None for read in reads) and as_of != "spine"
-    times = None if timeless and timestamp not in spine.column_names else spine_times(spine, timestamp)
+    if at is not None:
+        times: SpineTimes | None = constant_times(spine.num_rows, at)
+    else:
+        times = None if timeless and timestamp not in spine.column_names else spine_times(spine, timestamp)
     if as_of is None or as_of == "spine":
         return _Request(spine, times, None, as_of == "spine", {}, {})
     return _Request(spine, times, to_micros(parse_time(as_of, what="as_of")), False, {}, {})  # noqa: FBT003

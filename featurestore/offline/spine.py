@@ -1,8 +1,9 @@
 """Spines: the rows to be trained on, as the caller gives them, and what the join needs of them.
 
 `open_spine` takes what people hold rows in; the rows, one Arrow table or block by block out of Parquet, have the
-caller's own columns and are checked against the request. The join reads two things beside them, derived from that table alone so that an archived spine
-gives the same: `spine_times` (microseconds since 1970 UTC) and `spine_key` (cast exactly). Rows count from 0.
+caller's own columns and are checked against the request. The join reads two things beside them, derived from those
+columns alone so that an archived spine gives the same: `spine_times` (microseconds since 1970 UTC) and `spine_key`
+(cast exactly). Rows count from 0.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "SpineTimes",
     "check_columns",
     "checked",
+    "constant_times",
     "open_spine",
     "read_spine",
     "spine_key",
@@ -72,9 +74,7 @@ class _RowError(RequestError):
         self.text = text
 
 
-def open_spine(
-    spine: object, *, timestamp: str, needed: Mapping[str, FeatureType]
-) -> pa.Table | ParquetSpine:
+def open_spine(spine: object, *, timestamp: str, needed: Mapping[str, FeatureType]) -> pa.Table | ParquetSpine:
     """Return the rows of a spine as a table, or as the Parquet files they are in; nothing is checked yet.
 
     Parameters
@@ -203,6 +203,11 @@ def spine_times(table: pa.Table, timestamp: str) -> SpineTimes:
         )
         raise RequestError(message)
     return SpineTimes(micros, known)
+
+
+def constant_times(rows: int, at: datetime) -> SpineTimes:
+    """Return the times of a spine without a time column: one moment for all rows."""
+    return SpineTimes(np.full(rows, to_micros(at), dtype=np.int64), np.ones(rows, dtype=np.bool_))
 
 
 def time_columns(schema: pa.Schema) -> list[str]:

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from featurestore.offline.arrays import Array, Column
 
-__all__ = ["ArchivedSpine", "archive_blocks", "archive_spine", "load_spine"]
+__all__ = ["ArchivedSpine", "archive_blocks", "archive_spine", "load_spine", "open_archived"]
 
 _FOLDER = "spines"
 _SCHEMA = b"featurestore:schema"
 
 
 class ArchivedSpine:
-    """An archived spine, checked against its pin once, when it is opened.
+    """An archived spine, read block by block.
 
     Attributes
     ----------
@@ -44,39 +44,45 @@ class ArchivedSpine:
         Its columns with their exact Arrow types.
     rows
         How many.
+    """
+
+    def __init__(self, root: Path, pin: SpinePin) -> None:
+        self.pin = pin
+        self._file = _path(root, pin.digest)
+        with pq.ParquetFile(self._file) as opened:
+            self.schema, self.rows = _schema(opened), opened.metadata.num_rows
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Give the rows in the blocks in which they were kept."""
+        with pq.ParquetFile(self._file) as opened:
+            for group in range(opened.num_row_groups):
+                yield _unpack(opened.read_row_group(group), opened)
+
+
+def open_archived(root: Path, pin: SpinePin) -> ArchivedSpine:
+    """Return an archived spine, checked to be what was pinned.
 
     Raises
     ------
     CorruptError
         If the file is missing or is not what the pin says.
     """
-
-    def __init__(self, root: Path, pin: SpinePin) -> None:
-        self.pin = pin
-        self._file = _path(root, pin.digest)
-        if not self._file.exists():
-            message = (
-                f"the archived spine {self._file} is missing: restore it from a backup, or train on a spine of your own."
-            )
-            raise CorruptError(message)
-        found = _sha256(self._file)
-        if found != pin.digest:
-            message = f"the archived spine {self._file} was altered (its SHA-256 is {found}): restore it from a backup."
-            raise CorruptError(message)
-        with pq.ParquetFile(self._file) as opened:
-            self.schema, self.rows = _schema(opened), opened.metadata.num_rows
-        if (self.rows, _columns(self.schema)) != (pin.rows, pin.columns):
-            message = (
-                f"the archived spine {self._file} holds {self.rows} rows of {_columns(self.schema)}, "
-                f"the pins say {pin.rows} rows of {pin.columns}: the lock was edited by hand; restore it."
-            )
-            raise CorruptError(message)
-
-    def tables(self) -> Iterator[pa.Table]:
-        """Give the rows, block by block."""
-        with pq.ParquetFile(self._file) as opened:
-            for group in range(opened.num_row_groups):
-                yield _unpack(opened.read_row_group(group), opened)
+    path = _path(root, pin.digest)
+    if not path.exists():
+        message = f"the archived spine {path} is missing: restore it from a backup, or train on a spine of your own."
+        raise CorruptError(message)
+    found = _sha256(path)
+    if found != pin.digest:
+        message = f"the archived spine {path} was altered (its SHA-256 is {found}): restore it from a backup."
+        raise CorruptError(message)
+    spine = ArchivedSpine(root, pin)
+    if (spine.rows, _columns(spine.schema)) != (pin.rows, pin.columns):
+        message = (
+            f"the archived spine {path} holds {spine.rows} rows of {_columns(spine.schema)}, "
+            f"the pins say {pin.rows} rows of {pin.columns}: the lock was edited by hand; restore it."
+        )
+        raise CorruptError(message)
+    return spine
 
 
 def archive_spine(root: Path, table: pa.Table) -> SpinePin:
@@ -115,8 +121,8 @@ def archive_blocks(root: Path, schema: pa.Schema, blocks: Iterable[pa.Table]) ->
 
 
 def load_spine(root: Path, pin: SpinePin) -> pa.Table:
-    """Return an archived spine whole; the errors are those of `ArchivedSpine`."""
-    spine = ArchivedSpine(root, pin)
+    """Return an archived spine whole; the errors are those of `open_archived`."""
+    spine = open_archived(root, pin)
     return pa.concat_tables(list(spine.tables()) or [spine.schema.empty_table()])
 
 

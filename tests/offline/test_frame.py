@@ -32,7 +32,7 @@ REPORT = FrameReport(2, (ReadReport("weather@v1", 2, 1, 1, 0, None),), (("x", 1)
 
 def frame(**columns: pa.Array) -> TrainingFrame:  # type: ignore[type-arg] # any array
     table = pa.table(list(columns.values()), names=list(columns))
-    return TrainingFrame(table, PINS, tuple(columns), REPORT, frame_id(PINS))
+    return TrainingFrame(table.schema, PINS, tuple(columns), frame_id(PINS), lambda: iter([(table, REPORT)]))
 
 
 def test_the_id_covers_what_is_pinned() -> None:
@@ -156,4 +156,5 @@ def test_a_clean_report_has_no_warnings() -> None:
         "view               matched  not found  expired  look-ahead",
         "weather@v1  1,200 (100.0%)          0        0           0",
     ]
-    assert FrameReport(0, (ReadReport("weather@v1", 0, 0, 0, 0, 0),), (("x", 0),)).warnings == ()
+    empty = FrameReport(0, (ReadReport("weather@v1", 0, 0, 0, 0, 0),), (("x", 0),))
+    assert empty.warnings == ("no rows: the spine has none, or the view has none between start and end.",)
