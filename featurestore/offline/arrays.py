@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +15,12 @@ if TYPE_CHECKING:
     Ints: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+__all__ = ["empty", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+
+
+def empty(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows; `schema.empty_table()` would import pandas."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def whole(column: Column) -> Array:
@@ -37,19 +41,29 @@ def nulls(rows: int, type_: pa.DataType) -> Array:
 
 def take(array: Array, places: Ints) -> Array:
     """Return the values at `places`, exactly as they are."""
-    indices: pa.Int64Array = pa.array(places, pa.int64())
+    # `pa.array` of a NumPy array would import pandas
+    indices: pa.Int64Array = pa.Array.from_buffers(
+        pa.int64(), len(places), [None, pa.py_buffer(np.ascontiguousarray(places, dtype=np.int64))]
+    )
     return array.take(indices)
 
 
 def integers(array: Array, *, null: int) -> Ints:
     """Return integers, or times in their unit, as int64 with `null` for nulls."""
-    filled: Array = pc.fill_null(array.cast(pa.int64()), null)  # type: ignore[arg-type] # the stubs know only arrays
-    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
+    values: Ints = _fixed(array.cast(pa.int64()), np.int64)
+    return np.where(valid(array), values, null) if array.null_count else values
 
 
 def valid(array: Array) -> Flags:
     """Return which values are not null."""
-    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return np.asarray(_fixed(array.is_valid().cast(pa.uint8()), np.bool_))
+
+
+def _fixed(array: Array, dtype: Any) -> NDArray[Any]:  # noqa: ANN401 - what NumPy takes for a type
+    """Return values of fixed width without nulls, not copied; `to_numpy` would import pandas."""
+    if not len(array):
+        return np.empty(0, dtype=dtype)
+    return np.frombuffer(array.buffers()[1], dtype=dtype)[array.offset : array.offset + len(array)]
 
 
 def is_text(type_: pa.DataType) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.offline.arrays import is_text, whole
+from featurestore.offline.arrays import empty, is_text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ def cut(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     pyarrow.Table
         At least one, which has no rows if there are none; the columns are one chunk each where a chunk can hold them.
     """
-    held = schema.empty_table()
+    held = empty(schema)
     size = 0
     for table in tables:
         held = pa.concat_tables([held, table]) if held.num_rows else table

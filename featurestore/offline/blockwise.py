@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from featurestore.offline.arrays import plain
+from featurestore.offline.arrays import empty, plain
 from featurestore.offline.blocks import fitting_rows, row_width
 from featurestore.offline.join import ViewRead, join
 
@@ -32,7 +32,7 @@ class Question:
     def answered(self, spine: pa.Schema) -> pa.Schema:
         """Return the columns of the answer; what cannot be asked of such a spine is an error before work starts."""
         unread = replace(self, reads=tuple(replace(read, files=()) for read in self.reads))
-        return unread.answer(spine.empty_table())[0].schema
+        return unread.answer(empty(spine))[0].schema
 
     def answer(self, spine: pa.Table) -> tuple[pa.Table, FrameReport]:
         """Return the joined rows of a spine, or of a block of one, and the report."""

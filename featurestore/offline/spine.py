@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from featurestore.errors import RequestError, nearest
 from featurestore.model.times import to_micros
-from featurestore.offline.arrays import integers, is_text, nulls, plain, valid
+from featurestore.offline.arrays import empty, integers, is_text, nulls, plain, valid
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.spine_formats import read_moment, to_table
 from featurestore.offline.spine_parquet import ParquetSpine
@@ -140,7 +140,7 @@ def check_columns(schema: pa.Schema, *, timestamp: str | None, needed: Mapping[s
     if doubled:
         message = f"the spine has several columns of the name {doubled[0]!r}: rename all but one."
         raise RequestError(message)
-    _check_rows(schema.empty_table(), timestamp, needed)
+    _check_rows(empty(schema), timestamp, needed)
 
 
 def checked(

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from featurestore.errors import CorruptError, RequestError
 from featurestore.model.pins import SpinePin
-from featurestore.offline.arrays import whole
+from featurestore.offline.arrays import empty, whole
 from featurestore.offline.blocks import cut
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def archive_blocks(root: Path, schema: pa.Schema, blocks: Iterable[pa.Table]) ->
 def load_spine(root: Path, pin: SpinePin) -> pa.Table:
     """Return an archived spine whole; the errors are those of `open_archived`."""
     spine = open_archived(root, pin)
-    return pa.concat_tables(list(spine.tables()) or [spine.schema.empty_table()])
+    return pa.concat_tables(list(spine.tables()) or [empty(spine.schema)])
 
 
 def _path(root: Path, sha256: str) -> Path:
@@ -158,7 +158,7 @@ def _write(schema: pa.Schema, blocks: Iterable[pa.Table], file: IO[bytes]) -> in
 
 def _check(schema: pa.Schema) -> None:
     """Raise if not every type comes back from Parquet."""
-    packed = _pack(schema.empty_table())
+    packed = _pack(empty(schema))
     sink = pa.BufferOutputStream()
     pq.write_table(packed, sink)
     with pq.ParquetFile(pa.BufferReader(sink.getvalue())) as opened:

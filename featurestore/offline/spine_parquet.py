@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.errors import RequestError, SourceError
+from featurestore.offline.arrays import empty
 from featurestore.offline.source_files import find_files
 
 __all__ = ["ParquetSpine"]
@@ -63,7 +64,7 @@ class ParquetSpine:
 
     def read(self) -> pa.Table:
         """Return all rows."""
-        pieces = list(self._pieces()) or [self.schema.empty_table()]
+        pieces = list(self._pieces()) or [empty(self.schema)]
         return pa.concat_tables(pieces).unify_dictionaries()
 
     def _describe(self, file: Path) -> tuple[pa.Schema, int]:
