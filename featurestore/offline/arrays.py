@@ -15,7 +15,27 @@ if TYPE_CHECKING:
     Ints: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
 
-__all__ = ["empty", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+__all__ = ["bare", "empty", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+
+
+def bare(schema: pa.Schema) -> pa.Schema:
+    """Return a schema without metadata; the items of lists, which libraries call differently, are called `item`."""
+    return pa.schema([field.with_type(_bare(field.type)).remove_metadata() for field in schema])
+
+
+def _bare(type_: pa.DataType) -> pa.DataType:
+    def item(type_: Any) -> pa.Field[Any]:  # noqa: ANN401 - any list type
+        return pa.field("item", _bare(type_.value_type), nullable=type_.value_field.nullable)
+
+    if pa.types.is_list(type_):
+        return pa.list_(item(type_))
+    if pa.types.is_large_list(type_):
+        return pa.large_list(item(type_))
+    if pa.types.is_fixed_size_list(type_):
+        return pa.list_(item(type_), type_.list_size)
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(_bare(field.type)).remove_metadata() for field in type_])
+    return type_
 
 
 def empty(schema: pa.Schema) -> pa.Table:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from featurestore.errors import RequestError
 from featurestore.model.times import parse_time
-from featurestore.offline.arrays import nulls
+from featurestore.offline.arrays import bare, nulls
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def to_table(spine: object, *, timestamp: str, types: Mapping[str, pa.DataType])
     except (pa.ArrowException, OSError) as error:
         message = f"the spine cannot be read: {error}"
         raise RequestError(message) from error
-    return table.cast(pa.schema([field.remove_metadata() for field in table.schema]))
+    return table.cast(bare(table.schema))
 
 
 def _from_library(spine: Any, timestamp: str, types: Mapping[str, pa.DataType]) -> pa.Table | None:  # noqa: ANN401

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.errors import RequestError, SourceError
-from featurestore.offline.arrays import empty
+from featurestore.offline.arrays import bare, empty
 from featurestore.offline.source_files import find_files
 
 __all__ = ["ParquetSpine"]
@@ -70,8 +70,7 @@ class ParquetSpine:
     def _describe(self, file: Path) -> tuple[pa.Schema, int]:
         try:
             with pq.ParquetFile(file) as opened:
-                fields = [field.remove_metadata() for field in opened.schema_arrow]
-                return pa.schema(fields), opened.metadata.num_rows
+                return bare(opened.schema_arrow), opened.metadata.num_rows
         except pa.ArrowInvalid as error:
             message = (
                 f"{str(file)!r} is not a Parquet file: give the path of one, or an Arrow table, a Polars or pandas "
