@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 import sys
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.offline.frame import TrainingFrame
 
-__all__ = ["check_ending", "read_rows", "write_frame", "write_rows"]
+__all__ = ["check_ending", "open_rows", "read_rows", "write_frame", "write_rows"]
 
 _WRITTEN = (".parquet", ".csv", ".arrow")
 
@@ -55,6 +56,16 @@ def read_rows(path: str) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         message = f"{path!r} cannot be read as {file.suffix.lower()}: {error}"
         raise RequestError(message) from error
+
+
+def open_rows(path: str) -> pa.Table | str:
+    """Return the rows of a file, or the path where they are Parquet, which may be larger than memory.
+
+    A folder or a glob is one of Parquet files. The errors are those of `read_rows`.
+    """
+    file = Path(path)
+    parquet = file.suffix.lower() == ".parquet" and file.is_file()
+    return path if parquet or file.is_dir() or (glob.has_magic(path) and not file.exists()) else read_rows(path)
 
 
 def check_ending(path: str) -> None:

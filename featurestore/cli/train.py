@@ -52,11 +52,11 @@ def train(
     A spine without any column of times gets the newest values, as of now or --as-of. Parquet, in and out, may be larger
     than memory. Instead of a spine, --start and --end take the keys and times of the first REF's view in that range.
     """
-    from featurestore.cli.rows import check_ending, read_rows, write_frame
+    from featurestore.cli.rows import check_ending, open_rows, write_frame
 
     if out is not None:
         check_ending(out)
-    given = spine if spine is None or spine.lower().endswith(".parquet") else read_rows(spine)
+    given = None if spine is None else open_rows(spine)
     with session.store() as store, progress(session.output) as tell:
         store.report_progress(tell)
         frame = store.get_training_frame(

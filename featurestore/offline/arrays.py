@@ -23,19 +23,15 @@ def bare(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_type(_bare(field.type)).remove_metadata() for field in schema])
 
 
-def _bare(type_: pa.DataType) -> pa.DataType:
-    def item(type_: Any) -> pa.Field[Any]:  # noqa: ANN401 - any list type
-        return pa.field("item", _bare(type_.value_type), nullable=type_.value_field.nullable)
-
-    if pa.types.is_list(type_):
-        return pa.list_(item(type_))
-    if pa.types.is_large_list(type_):
-        return pa.large_list(item(type_))
-    if pa.types.is_fixed_size_list(type_):
-        return pa.list_(item(type_), type_.list_size)
+def _bare(type_: Any) -> Any:  # noqa: ANN401 - the stubs tell types of lists apart
     if pa.types.is_struct(type_):
         return pa.struct([field.with_type(_bare(field.type)).remove_metadata() for field in type_])
-    return type_
+    if not (pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)):
+        return type_
+    item = pa.field("item", _bare(type_.value_type), nullable=type_.value_field.nullable)
+    if pa.types.is_fixed_size_list(type_):
+        return pa.list_(item, type_.list_size)
+    return pa.large_list(item) if pa.types.is_large_list(type_) else pa.list_(item)
 
 
 def empty(schema: pa.Schema) -> pa.Table:
@@ -61,10 +57,9 @@ def nulls(rows: int, type_: pa.DataType) -> Array:
 
 def take(array: Array, places: Ints) -> Array:
     """Return the values at `places`, exactly as they are."""
-    # `pa.array` of a NumPy array would import pandas
-    indices: pa.Int64Array = pa.Array.from_buffers(
-        pa.int64(), len(places), [None, pa.py_buffer(np.ascontiguousarray(places, dtype=np.int64))]
-    )
+    # `pa.array` of a NumPy array would import pandas.
+    data: Any = np.ascontiguousarray(places, dtype=np.int64)
+    indices: Any = pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(data)])
     return array.take(indices)
 
 
@@ -83,7 +78,9 @@ def _fixed(array: Array, dtype: Any) -> NDArray[Any]:  # noqa: ANN401 - what Num
     """Return values of fixed width without nulls, not copied; `to_numpy` would import pandas."""
     if not len(array):
         return np.empty(0, dtype=dtype)
-    return np.frombuffer(array.buffers()[1], dtype=dtype)[array.offset : array.offset + len(array)]
+    data: Any = array.buffers()[1]
+    values: NDArray[Any] = np.frombuffer(data, dtype=dtype)[array.offset : array.offset + len(array)]
+    return values
 
 
 def is_text(type_: pa.DataType) -> bool:

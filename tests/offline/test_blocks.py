@@ -69,5 +69,5 @@ LONG = "x" * 10_000
 def test_the_values_tell_how_wide_text_and_lists_are(monkeypatch: pytest.MonkeyPatch, column: Any) -> None:  # noqa: ANN401 - an array
     monkeypatch.setattr(blocks, "_LEAST", 1)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 50_000)  # ten rows of 5,000 bytes
-    table = pa.table({"x": pa.chunked_array([column] * 20)})
+    table = pa.table([pa.chunked_array([column] * 20)], names=["x"])
     assert [block.num_rows for block in cut([table], table.schema)] == [10] * 4

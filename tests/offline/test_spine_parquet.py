@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,10 +27,9 @@ KEYS = {"origin": fs.String}
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 2)
     monkeypatch.setattr(spine_parquet, "_PIECE", 3)
-    return
 
 
 def test_a_folder_and_a_glob_are_read_in_the_order_of_names(tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_an_archive_that_fails_midway_leaves_nothing(tmp_path: Path) -> None:
         ("origin", [1, 2, 3, None, 2**40], "row 4 of the spine has origin = 1099511627776"),
     ],
 )
-def test_rows_are_counted_over_all_blocks(column: str, values: object, text: str) -> None:
-    table = TABLE.set_column(TABLE.column_names.index(column), column, pa.array(values))  # type: ignore[arg-type] # a list
+def test_rows_are_counted_over_all_blocks(column: str, values: list[Any], text: str) -> None:
+    table = TABLE.set_column(TABLE.column_names.index(column), column, pa.array(values))
     keys = {"origin": fs.Int32 if column == "origin" else fs.String}
     blocks_ = cut([table], table.schema)
     with pytest.raises(RequestError, match=text):

@@ -133,7 +133,7 @@ def test_wide_answers_are_joined_in_smaller_parts(
 def test_a_dictionary_column_is_read_whole_and_comes_back(
     ready: fs.FeatureStore, flights: pa.Table, folder: Path
 ) -> None:
-    kinds = pa.array([["b", "a", None, "c"][row % 4] for row in range(ROWS)]).dictionary_encode()
+    kinds: Any = pa.array([["b", "a", None, "c"][row % 4] for row in range(ROWS)]).dictionary_encode()
     given = flights.append_column("kind", kinds)
     pq.write_table(given, folder / "kinds.parquet", row_group_size=2)
     frame = ready.get_training_frame(["airport_weather@v1"], folder / "kinds.parquet")
