@@ -15,7 +15,7 @@ import pytest
 
 import featurestore as fs
 from featurestore.offline import blocks, spine_parquet
-from tests.operations.conftest import ViewMaker, hour
+from tests.operations.conftest import AIRPORT, ViewMaker, hour
 
 ROWS = 23
 
@@ -67,6 +67,32 @@ def test_a_long_spine_gives_what_the_same_rows_in_memory_give(
     assert frame.to_polars().equals(expected.to_polars())
     assert frame.to_pandas().equals(expected.to_pandas())
     assert pq.read_table(expected.write_parquet(folder / "memory.parquet")) == expected.to_arrow()
+
+
+def test_several_views_and_as_of_stream_alike(ready: fs.FeatureStore, flights: pa.Table, folder: Path) -> None:
+    rows = [{"origin": "JFK", "at": hour(h), "made": hour(h + h % 3), "x": h, "text": f"t{h}"} for h in range(0, 30, 2)]
+    pl.DataFrame(rows).write_parquet(folder / "late.parquet")
+    late = fs.FeatureView(
+        "late",
+        entity=AIRPORT,
+        source=fs.ParquetSource("late", path="late.parquet"),
+        event_time="at",
+        created_time="made",
+        ttl=timedelta(hours=3),
+    )
+    ready.apply([late])
+    ready.materialize("late")
+    for references, as_of in (
+        (["late@v1 as l", "airport_weather@v1", "late@v1:x as again"], None),
+        (["late@v1"], "spine"),
+        (["late@v1"], hour(9)),
+    ):
+        frame = ready.get_training_frame(references, folder / "flights.parquet", as_of=as_of)
+        expected = ready.get_training_frame(references, flights, as_of=as_of)
+        assert (frame.id, frame.report) == (expected.id, expected.report)
+        assert pq.read_table(frame.write_parquet(folder / "frame.parquet")) == expected.to_arrow()
+        assert 0 < expected.report.reads[0].matched < ROWS
+        assert bool(expected.report.reads[0].look_ahead) == (as_of is None)
 
 
 def test_the_report_alone_makes_a_pass_and_keeps_no_rows(
