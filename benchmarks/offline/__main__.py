@@ -115,12 +115,18 @@ def _asked(workload: Workload, peers: str | None) -> Workload:
 @click.option("--only", help="Workloads, or groups of them, separated by commas.")
 @click.option("--peers", help="Measure only these beside ours, separated by commas.")
 @click.option("--scale", type=click.Choice(list(SCALES)), default="full", show_default=True)
-@click.option("--runs", type=click.IntRange(min=0), default=3, show_default=True, help="Warm runs of each; 0: only what is checked.")
+@click.option(
+    "--runs",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Warm runs of each; 0: only what is checked.",
+)
 @click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds that one run may take.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Make the data here, and use what is there already.")
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Where results go; .bench/offline-SCALE.json.")
 def main(
-    only: str | None, peers: str | None, scale: str, runs: int, timeout: float, keep: Path | None, path: Path | None
+    *, only: str | None, peers: str | None, scale: str, runs: int, timeout: float, keep: Path | None, path: Path | None
 ) -> None:
     """Measure what is asked for."""
     workloads = _chosen(only, peers, scale)

@@ -26,7 +26,7 @@ class StoredView:
     runs
         How many sorted runs the files are; one is sorted by key and time.
     built
-        Seconds that each step took when the view was made: `materialize`, `compact`.
+        Seconds that each step took when the view was made: `materialize`, `compact`, and `pin`, its first frame.
     """
 
     name: str

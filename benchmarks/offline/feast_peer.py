@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-from benchmarks.offline.case import TIME, Case
+from benchmarks.offline.case import Case
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,9 +49,16 @@ def feast(case: Case) -> Callable[[], pa.Table]:
     """Ask Feast's duckdb store."""
     import numpy as np
     import pandas as pd
-    import pyarrow as pa
-    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-    from feast.types import Float64
+    from feast import (  # type: ignore[import-not-found] # in an environment of its own
+        Entity,
+        FeatureStore,
+        FeatureView,
+        Field,
+        FileSource,
+        RepoConfig,
+        ValueType,
+    )
+    from feast.types import Float64  # type: ignore[import-not-found] # as above
 
     folder = mkdtemp(prefix="feast-", dir=case.scratch)
     store = FeatureStore(
@@ -83,6 +90,7 @@ def feast(case: Case) -> Callable[[], pa.Table]:
         spine = pd.read_parquet(case.spine)
         spine[ROW] = np.arange(len(spine))
         job = store.get_historical_features(entity_df=spine, features=references, full_feature_names=True)
-        return job.to_arrow().sort_by(ROW).select(case.columns)
+        answer: pa.Table = job.to_arrow()
+        return answer.sort_by(ROW).select(case.columns)
 
     return run

@@ -97,13 +97,21 @@ def _groups(case: Case) -> Iterator[_Group]:
                     group = parquet.metadata.row_group(number)
                     chunks = [group.column(place) for place in range(group.num_columns)]
                     key = next(chunk for chunk in chunks if chunk.path_in_schema == view.keys[0])
-                    if not key.is_stats_set or _overlap(asked, key.statistics.min, key.statistics.max):
+                    if _may_match(asked, key.statistics):
                         chosen = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in wanted]
-                        yield _Group(file, number, group.num_rows, tuple(sorted(wanted)), tuple(_extent(chunk) for chunk in chosen))
+                        yield _Group(
+                            file,
+                            number,
+                            group.num_rows,
+                            tuple(sorted(wanted)),
+                            tuple(_extent(chunk) for chunk in chosen),
+                        )
 
 
-def _overlap(asked: list[Any], least: object, greatest: object) -> bool:
-    return bisect_left(asked, least) < bisect_right(asked, greatest)
+def _may_match(asked: list[Any], statistics: Any) -> bool:  # noqa: ANN401 - pyarrow's Statistics or None
+    if statistics is None or not statistics.has_min_max:
+        return True
+    return bisect_left(asked, statistics.min) < bisect_right(asked, statistics.max)
 
 
 def _extent(chunk: Any) -> tuple[int, int]:  # noqa: ANN401 - pyarrow's ColumnChunkMetaData

@@ -100,7 +100,8 @@ def _query(case: Case, *, semi: bool) -> str:
     joins = ""
     for view in case.views:
         match = " AND ".join(f"spine.{key} = {view.name}.{key}" for key in view.keys)
-        joins += f"ASOF LEFT JOIN ({_rows(view, semi=semi)}) AS {view.name} ON {match} AND spine.{TIME} >= {view.name}.time\n"
+        match += f" AND spine.{TIME} >= {view.name}.time"
+        joins += f"ASOF LEFT JOIN ({_rows(view, semi=semi)}) AS {view.name} ON {match}\n"
         columns += [f"{_value(view, feature)} AS {view.output(feature)}" for feature in view.features]
     return f"""
         WITH spine AS (SELECT * FROM read_parquet('{case.spine}', file_row_number = true))
@@ -193,14 +194,13 @@ def pandas(case: Case) -> Answer:
 def _pandas_rows(view: StoredView) -> pd.DataFrame:
     import pandas as pd
 
-    created = ["created"] if view.created else []
-    rows = pd.read_parquet(list(view.files), columns=[*view.keys, "time", *created, *view.features])
+    time = view.output("time")
+    columns = [*view.keys, "time", *(["created"] if view.created else []), *view.features]
+    rows: pd.DataFrame = pd.read_parquet(list(view.files), columns=columns)  # type: ignore[call-overload] # takes lists too
     if view.created:
         unique = [*view.keys, "time"]
         rows = rows.sort_values([*unique, "created"]).drop_duplicates(unique, keep="last").drop(columns="created")
-    return rows.rename(columns={name: view.output(name) for name in ("time", *view.features)}).sort_values(
-        view.output("time")
-    )
+    return rows.rename(columns={name: view.output(name) for name in ("time", *view.features)}).sort_values(time)
 
 
 PEERS: Mapping[str, Peer] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,12 +60,12 @@ class Report:
     def add(self, result: Result) -> None:
         """Print a result and write everything so far."""
         self._results[result.workload.name] = result
-        self._console.print(f"\n[bold]{result.workload.name}[/]: {_about(result)}")
+        self._console.print(f"\n[bold]{result.workload.name}[/]: {_about(result)}", soft_wrap=True)
         if result.measured:
             self._console.print(_table(result))
         for peer, measured in result.measured.items():
             if measured.failed is not None:
-                self._console.print(f"  {peer}: {measured.failed}", markup=False)
+                self._console.print(f"  {peer}: {measured.failed}", markup=False, soft_wrap=True)
         self._print_bars(self._verdicts([result]))
         bars = [str(verdict) for verdict in self._verdicts(self._results.values())]
         document = {**self._about, "results": [one.to_json() for one in self._results.values()], "bars": bars}
@@ -90,26 +90,22 @@ class Report:
 def _about(result: Result) -> str:
     if result.case is None:
         return result.unavailable or "not made"
-    mine = result.measured[result.workload.ours].check
-    if mine is None:
+    if not result.sample:
         return f"{_shape(result.case)}\n  not checked: there is no answer of ours"
-    return (
-        f"{_shape(result.case)}\n  {result.sample} rows equal to the oracle's, all rows of the peers below equal to ours; "
-        f"our first frame, which pins its rows, took {mine.seconds:.2f} s"
-    )
+    checked = f"{result.sample} rows of ours equal to the oracle's, every row of the peers below equal to ours"
+    return f"{_shape(result.case)}\n  {checked}"
 
 
 def _shape(case: Case) -> str:
     features = "/".join(sorted({str(len(view.features)) for view in case.views}))
+    runs = "/".join(sorted({str(view.runs) for view in case.views}))
     rows = max(view.rows for view in case.views)
-    views = f"{len(case.views)} view{'s'[: len(case.views) > 1]} x {rows:,} rows x {features} features"
-    runs = max(view.runs for view in case.views)
-    compact = sum(view.built.get("compact", 0) for view in case.views)
+    took = ", ".join(f"{step} {sum(view.built[step] for view in case.views):.1f} s" for step in case.views[0].built)
     return (
-        f"{case.spine_rows:,} spine rows x {views}, {case.bytes / MIB:,.0f} MiB on disk in {runs} sorted "
-        f"run{'s'[: runs > 1]}"
-        + (f", compacted in {compact:.1f} s" if compact else "")
-        + (f", memory capped at {case.cap / MIB:,.0f} MiB" if case.cap else "")
+        f"{case.spine_rows:,} spine rows; {len(case.views)} view(s) of {rows:,} rows x {features} features, "
+        f"sorted runs {runs}, {case.bytes / MIB:,.0f} MiB on disk"
+        + (f"; memory capped at {case.cap / MIB:,.0f} MiB" if case.cap else "")
+        + f"\n  took to make: {took}"
     )
 
 

@@ -21,7 +21,7 @@ class Measured:
     Attributes
     ----------
     check
-        The run whose answer was checked. Of ours it is the first of this frame: it pins the snapshots.
+        The run whose answer was checked.
     warm
         Libraries loaded, files in the page cache.
     first

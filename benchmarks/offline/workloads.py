@@ -179,7 +179,10 @@ WORKLOADS: tuple[Workload, ...] = (
         bars=(Bar("duckdb", seconds=10),),
     ),
     Workload(
-        name="skewed", views=_views("skewed", 3, 10_000_000, hot=True), spine=1_000_000, bars=(Bar("duckdb", seconds=3),)
+        name="skewed",
+        views=_views("skewed", 3, 10_000_000, hot=True),
+        spine=1_000_000,
+        bars=(Bar("duckdb", seconds=3),),
     ),
     Workload(name="ten", views=_views("ten", 10, 2_000_000), spine=500_000, bars=(Bar("duckdb", seconds=3),)),
     Workload(
