@@ -41,6 +41,7 @@ class _Sources(BaseSettings):
     threads: int = Field(_DEFAULTS.threads, ge=0)
     require_pins: bool = _DEFAULTS.require_pins
     row_group_rows: int = Field(_DEFAULTS.row_group_rows, ge=1)
+    compression: str = Field(_DEFAULTS.compression, pattern="^(none|lz4|zstd)$")
     keep_generations: int = Field(_DEFAULTS.keep_generations, ge=1)
 
     @classmethod

@@ -21,7 +21,8 @@ _COMMENTS = {
     "memory_limit": "that a query may use before it spills to disk",
     "threads": "of the offline store's engines; 0 takes one per core",
     "require_pins": "true refuses references without a version",
-    "row_group_rows": "rows of one Parquet row group",
+    "row_group_rows": "rows of one Parquet row group; fewer where rows are wide",
+    "compression": "of numbers and times at rest: none, lz4 or zstd",
     "keep_generations": "online generations kept for each feature version",
 }
 

@@ -20,7 +20,10 @@ class Settings:
     require_pins
         Refuse references without a version in training and serving.
     row_group_rows
-        Rows of one Parquet row group.
+        Rows of one Parquet row group; fewer where rows are wide.
+    compression
+        Of numbers and times at rest: `"none"`, which the join reads in place, or `"lz4"` or `"zstd"`, which take fewer
+        bytes and must be decoded.
     keep_generations
         Online generations kept for each feature version.
     """
@@ -28,5 +31,6 @@ class Settings:
     memory_limit: str = "2GB"
     threads: int = 0
     require_pins: bool = False
-    row_group_rows: int = 131_072
+    row_group_rows: int = 1_048_576
+    compression: str = "none"
     keep_generations: int = 2

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     Column: TypeAlias = pa.ChunkedArray[Any]
     Ints: TypeAlias = NDArray[np.int64]
     Flags: TypeAlias = NDArray[np.bool_]
+    Words: TypeAlias = NDArray[Any]
 
-__all__ = ["integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+__all__ = ["NO_TIME", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+
+NO_TIME = int(np.iinfo(np.int64).min)
+"""Before every real time: a null created time, which loses every tie, and the event time of a dimension."""
 
 
 def whole(column: Column) -> Array:

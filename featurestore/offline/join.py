@@ -1,8 +1,8 @@
 """The point-in-time join: a spine and the stored rows of feature versions, as one table. The rules are DESIGN.md's.
 
-Each stored file is read twice, as little as possible: first keys and times, of which the kernel says which row each
-spine row sees; then the values, of the row groups that hold such a row and the columns asked for. Values are moved by
-Arrow's `take` alone, so every type survives exactly.
+First a plan, which opens the files and looks the spine's keys up in them; then, of each feature version, which row each
+spine row sees; then the values of those rows. Files of our layout are searched and copied from where they lie; of other
+files DuckDB says which rows are seen, and values are decoded.
 
 A spine row with a null key or a null time matches nothing, in a dimension too: the rule makes no exception. Only where
 all views are dimensions may the spine have no time column at all.
@@ -10,33 +10,45 @@ all views are dimensions may the spine have no time column at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from featurestore.errors import RequestError
-from featurestore.model.definition import Definition
+from featurestore.model.definition import Definition, FeatureDefinition
+from featurestore.model.settings import Settings
 from featurestore.model.times import parse_time, to_micros
-from featurestore.offline.arrays import take
 from featurestore.offline.arrow_types import to_arrow
-from featurestore.offline.join_files import read_rows, take_values
-from featurestore.offline.kernel import NO_TIME, Match, Needles, arrange, make_needles, no_match, search
+from featurestore.offline.gather import Gather, make_gather
+from featurestore.offline.join_plan import BISECT, DUCKDB, JoinPlan, ReadPlan
+from featurestore.offline.kernel import Needles, make_needles
 from featurestore.offline.keys import KeyIndex, index_keys
+from featurestore.offline.layout import width_of
 from featurestore.offline.report import FrameReport, ReadReport
+from featurestore.offline.run_file import RunFile
+from featurestore.offline.search import AsOf, Search, places_of
+from featurestore.offline.search_duckdb import search_duckdb
 from featurestore.offline.spine import SpineTimes, spine_key, spine_times
-from featurestore.offline.values import default_from_json
 
 if TYPE_CHECKING:
     from featurestore.offline.arrays import Array, Column, Flags, Ints
+    from featurestore.offline.kernel import Match
 
-__all__ = ["JoinResult", "ViewRead", "join"]
+__all__ = ["Join", "JoinResult", "ViewRead", "join"]
 
-_TEXT_BYTES = 1 << 31
+T = TypeVar("T")
+Columns: TypeAlias = "dict[str, Column]"
+
+_SHARD = 131_072
+"""Spine rows searched at once: their arrays fit in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +60,15 @@ class ViewRead:
     definition
         Of the version.
     files
-        Its Parquet files in order of writing, each sorted by keys, event time, created time with nulls first, then
-        stored order. None makes every row NOT_FOUND.
+        Its Parquet files in order of writing. None makes every row NOT_FOUND.
     on
         `(entity key, spine column)` for all keys of the entity, in their order.
     columns
         `(feature, output column)`.
     label
         `"airport_weather@v1"`, for reports and errors.
+    snapshot, runs
+        The id of its rows, and how many runs they are; for plans.
     """
 
     definition: Definition
@@ -63,6 +76,14 @@ class ViewRead:
     on: tuple[tuple[str, str], ...]
     columns: tuple[tuple[str, str], ...]
     label: str
+    snapshot: str = ""
+    runs: int = 1
+
+    @property
+    def features(self) -> list[FeatureDefinition]:
+        """The features asked for, each once."""
+        wanted = {feature for feature, _ in self.columns}
+        return [feature for feature in self.definition.features if feature.name in wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +102,25 @@ class JoinResult:
 
 
 def join(
-    spine: pa.Table, reads: Sequence[ViewRead], *, timestamp: str, as_of: datetime | str | None, order: Sequence[str]
+    spine: pa.Table,
+    reads: Sequence[ViewRead],
+    *,
+    timestamp: str,
+    as_of: datetime | str | None,
+    order: Sequence[str],
+    settings: Settings | None = None,
+    strategy: str | None = None,
 ) -> JoinResult:
-    """Join feature versions to a spine, each spine row as of its own time.
+    """Join feature versions to a spine, each spine row as of its own time; see `Join`."""
+    plan = Join(reads, timestamp=timestamp, as_of=as_of, order=order, settings=settings, strategy=strategy)
+    return plan.run(spine)
+
+
+class Join:
+    """A join of feature versions, ready for one spine or for many parts of one: files are opened once.
 
     Parameters
     ----------
-    spine
-        From `read_spine`; its columns come back untouched.
     reads
         What to join.
     timestamp
@@ -98,46 +130,177 @@ def join(
         created time is null is not seen then.
     order
         The output columns of all reads, in the order in which they follow the spine's.
+    settings
+        Threads, and the memory of the general path.
+    strategy
+        `"duckdb"` takes the general path for every read; None chooses for each.
 
     Raises
     ------
     RequestError
-        If `as_of` is given and a view has no created time, or the spine lacks what the join needs.
+        If `as_of` is given and a view has no created time.
     CorruptError
         If a stored file is missing or unreadable.
     """
-    request = _make_request(spine, reads, timestamp, as_of)
-    columns: dict[str, Column] = {}
-    reports = []
-    for read in reads:
-        values, report = _join_one(request, read)
-        columns |= values
-        reports.append(report)
-    fields = [*spine.schema, *(pa.field(name, columns[name].type) for name in order)]
-    table = pa.table([*spine.columns, *(columns[name] for name in order)], schema=pa.schema(fields))
-    return JoinResult(table, tuple(reports), tuple(order))
+
+    def __init__(
+        self,
+        reads: Sequence[ViewRead],
+        *,
+        timestamp: str,
+        as_of: datetime | str | None,
+        order: Sequence[str],
+        settings: Settings | None = None,
+        strategy: str | None = None,
+    ) -> None:
+        if as_of is not None:
+            for read in reads:
+                if read.definition.created_time is None:
+                    message = (
+                        f"as_of needs to know when a row became known, and {read.label} has no created_time: declare "
+                        "one in its feature view, or ask without as_of."
+                    )
+                    raise RequestError(message)
+        self._reads = tuple(_Read(read, tuple(RunFile(path, read.label) for path in read.files)) for read in reads)
+        self._timestamp = timestamp
+        self._as_of = _as_of(as_of)
+        self._order = tuple(order)
+        self._settings = settings or Settings()
+        self._threads = self._settings.threads or os.cpu_count() or 1
+        self._strategy = strategy
+
+    def plan(self, spine: pa.Table) -> JoinPlan:
+        """Say what `run` would do with a spine, from `read_spine`.
+
+        Raises
+        ------
+        RequestError
+            If the spine lacks what the join needs.
+        """
+        keyed = self._keyed(spine)
+        reads = tuple(_plan_read(self._prepare(keyed, read)) for read in self._reads)
+        return JoinPlan(spine.num_rows, len(keyed.needles), self._threads, reads)
+
+    def run(self, spine: pa.Table) -> JoinResult:
+        """Join a spine, from `read_spine`; its columns come back untouched.
+
+        Raises
+        ------
+        RequestError
+            If the spine lacks what the join needs.
+        CorruptError
+            If a stored file cannot be read.
+        """
+        keyed = self._keyed(spine)
+        searches = [self._prepare(keyed, read) for read in self._reads]
+        columns: dict[str, Column] = {}
+        reports = []
+        tasks: list[Callable[[], Columns]] = []
+        with ThreadPoolExecutor(self._threads) as pool:
+            for search, match in zip(searches, self._search(pool, searches), strict=True):
+                outcome = _outcome(search, match)
+                reports.append(_report(keyed, search, match, outcome, self._as_of))
+                gather = make_gather(spine.num_rows, search.read.files, search.needles, match, outcome.matched)
+                tasks += _gather_tasks(search.read.view, gather)
+            for found in pool.map(_call, tasks):
+                columns |= found
+        fields = [*spine.schema, *(pa.field(name, columns[name].type) for name in self._order)]
+        table = pa.table([*spine.columns, *(columns[name] for name in self._order)], schema=pa.schema(fields))
+        return JoinResult(table, tuple(reports), self._order)
+
+    def _keyed(self, spine: pa.Table) -> _Keyed:
+        timeless = all(read.view.definition.event_time is None for read in self._reads) and not self._as_of.spine
+        if timeless and self._timestamp not in spine.column_names:
+            return _Keyed(spine, None)
+        return _Keyed(spine, spine_times(spine, self._timestamp))
+
+    def _prepare(self, keyed: _Keyed, read: _Read) -> _Search:
+        """Look the spine's keys up in a read's files, and choose how it is searched."""
+        index = keyed.index(read.view)
+        needles = keyed.sorted_needles(index, timed=self._as_of.spine or read.view.definition.event_time is not None)
+        foreign = [file.path.name for file in read.files if file.layout is None]
+        if self._strategy == DUCKDB:
+            return _Search(read, needles, keyed.columns(read.view), None, "it was asked for")
+        if foreign:
+            why = f"{foreign[0]} has no index, so another program wrote it: its rows may lie in any order"
+            return _Search(read, needles, keyed.columns(read.view), None, why)
+        why = "rows are sorted by key and time, and indexed"
+        return _Search(read, needles, [], [places_of(file, index) for file in read.files], why)
+
+    def _search(self, pool: ThreadPoolExecutor, searches: Sequence[_Search]) -> list[Match]:
+        """Return what each search finds; shards of all of them run side by side."""
+        matches, tasks = [], []
+        for item in searches:
+            definition = item.read.view.definition
+            if item.places is None:
+                paths = [file.path for file in item.read.files]
+                label, settings = item.read.view.label, self._settings
+                matches.append(
+                    search_duckdb(
+                        definition, paths, item.keys, item.needles, self._as_of, label=label, settings=settings
+                    )
+                )
+            else:
+                search = Search(definition, item.read.files, item.places, item.needles, self._as_of)
+                count = len(item.needles.ids)
+                tasks += [partial(search.shard, at, min(count, at + _SHARD)) for at in range(0, count, _SHARD)]
+                matches.append(search.match)
+        for _ in pool.map(_call, tasks):
+            pass
+        return matches
 
 
-# -------------------------------------------------------------------------------------------------------- request
+def _call(task: Callable[[], T]) -> T:
+    return task()
 
 
-@dataclass(slots=True)
-class _Request:
-    """What all reads share; indexes of the spine's keys are made once for each set of columns joined on."""
+def _as_of(value: datetime | str | None) -> AsOf:
+    if value is None or value == "spine":
+        return AsOf(spine=value == "spine")
+    return AsOf(to_micros(parse_time(value, what="as_of")))
 
-    spine: pa.Table
-    times: SpineTimes | None
-    as_of: int | None
-    by_spine: bool
-    indexes: dict[tuple[tuple[str, str], ...], KeyIndex]
-    needles: dict[tuple[object, bool], Needles]
+
+# --------------------------------------------------------------------------------------------------- what is searched
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    view: ViewRead
+    files: tuple[RunFile, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """One read with the spine's keys looked up: `places` for the kernel, or `keys` for DuckDB; and why."""
+
+    read: _Read
+    needles: Needles
+    keys: Sequence[Array]
+    places: Sequence[Ints] | None
+    why: str
+
+
+class _Keyed:
+    """A spine as all reads see it; its keys are indexed once, and sorted once, for each set of columns joined on."""
+
+    def __init__(self, spine: pa.Table, times: SpineTimes | None) -> None:
+        self.spine = spine
+        self.times = times
+        self.needles: dict[tuple[int, bool], Needles] = {}
+        self._indexes: dict[tuple[tuple[str, str], ...], KeyIndex] = {}
+
+    def columns(self, read: ViewRead) -> list[Array]:
+        """Return the spine's columns joined on, cast to the types of the keys."""
+        types = dict(read.definition.keys)
+        return [spine_key(self.spine, column, types[key]) for key, column in read.on]
 
     def index(self, read: ViewRead) -> KeyIndex:
+        """Return the index of those columns."""
         types = dict(read.definition.keys)
         place = tuple((column, str(types[key])) for key, column in read.on)
-        if place not in self.indexes:
-            self.indexes[place] = index_keys([spine_key(self.spine, column, types[key]) for key, column in read.on])
-        return self.indexes[place]
+        if place not in self._indexes:
+            self._indexes[place] = index_keys(self.columns(read))
+        return self._indexes[place]
 
     def sorted_needles(self, index: KeyIndex, *, timed: bool) -> Needles:
         """Return the spine rows that can match; without `timed` every one of them sees rows of all times."""
@@ -150,109 +313,87 @@ class _Request:
         return self.needles[place]
 
 
-def _make_request(spine: pa.Table, reads: Sequence[ViewRead], timestamp: str, as_of: datetime | str | None) -> _Request:
-    if as_of is not None:
-        for read in reads:
-            if read.definition.created_time is None:
-                message = (
-                    f"as_of needs to know when a row became known, and {read.label} has no created_time: declare one "
-                    "in its feature view, or ask without as_of."
-                )
-                raise RequestError(message)
-    timeless = all(read.definition.event_time is None for read in reads) and as_of != "spine"
-    times = None if timeless and timestamp not in spine.column_names else spine_times(spine, timestamp)
-    if as_of is None or as_of == "spine":
-        return _Request(spine, times, None, as_of == "spine", {}, {})
-    return _Request(spine, times, to_micros(parse_time(as_of, what="as_of")), False, {}, {})  # noqa: FBT003
+def _plan_read(search: _Search) -> ReadPlan:
+    read, files = search.read.view, search.read.files
+    kept = [file.groups for file in files]
+    if search.places is not None:
+        kept = [_groups_held(file, places) for file, places in zip(files, search.places, strict=True)]
+    copied = [
+        feature.name
+        for feature in read.features
+        if width_of(to_arrow(feature.type)) is not None and all(file.is_addressed(feature.name) for file in files)
+    ]
+    return ReadPlan(
+        read.label,
+        read.snapshot,
+        tuple(column for _, column in read.on),
+        read.runs,
+        len(files),
+        sum(file.rows for file in files),
+        sum(file.path.stat().st_size for file in files),
+        sum(file.groups for file in files),
+        sum(kept),
+        DUCKDB if search.places is None else BISECT,
+        search.why,
+        tuple(copied),
+        tuple(feature.name for feature in read.features if feature.name not in copied),
+    )
 
 
-# ------------------------------------------------------------------------------------------------------- one read
+def _groups_held(file: RunFile, places: Ints) -> int:
+    """Return how many row groups of a file hold a key of the spine."""
+    held = places[places >= 0]
+    first = np.searchsorted(file.starts, file.stretches[held], side="right") - 1
+    last = np.searchsorted(file.starts, file.stretches[held + 1] - 1, side="right") - 1
+    reached = np.zeros(file.groups + 1, dtype=np.int64)
+    np.add.at(reached, first, 1)
+    np.add.at(reached, last + 1, -1)
+    return int(np.count_nonzero(np.cumsum(reached)[:-1]))
 
 
-def _join_one(request: _Request, read: ViewRead) -> tuple[dict[str, Column], ReadReport]:
-    """Return the output columns of one read, and its report."""
-    definition = read.definition
-    index = request.index(read)
-    needles = request.sorted_needles(index, timed=request.by_spine or definition.event_time is not None)
-    match = no_match(needles)
-    for place, file in enumerate(read.files):
-        stored = read_rows(file, definition, index, label=read.label)
-        rows = arrange(stored, _seen(request, stored.created))
-        match = search(match, rows, needles, file=place, known=request.by_spine)
+# ------------------------------------------------------------------------------------------------------- what is found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outcome:
+    """Which needles got a row, and which found one older than the TTL."""
+
+    matched: Flags
+    expired: Flags
+
+
+def _outcome(search: _Search, match: Match) -> _Outcome:
     found = match.file >= 0
-    expired = found & _is_expired(needles, match, definition.ttl)
-    matched = found & ~expired
-    report = _report(request, read, needles, match, matched=matched, expired=expired)
-    return _columns(request.spine.num_rows, read, needles, match, matched), report
-
-
-def _seen(request: _Request, created: Ints | None) -> Flags | None:
-    """Return which rows any spine row may see; None is all."""
-    if created is None or (request.as_of is None and not request.by_spine):
-        return None
-    known: Flags = created != NO_TIME
-    return known if request.as_of is None else known & (created <= request.as_of)
-
-
-def _is_expired(needles: Needles, match: Match, ttl: timedelta | None) -> Flags:
-    """Tell which matches are older than the TTL; exactly as old is not."""
+    ttl = search.read.view.definition.ttl
     if ttl is None:
-        return np.zeros(len(needles.ids), dtype=np.bool_)
-    return match.times < needles.times - ttl // timedelta(microseconds=1)
+        return _Outcome(found, np.zeros(len(found), dtype=np.bool_))
+    expired = found & (match.times < search.needles.times - ttl // timedelta(microseconds=1))
+    return _Outcome(found & ~expired, expired)
 
 
-def _report(
-    request: _Request, read: ViewRead, needles: Needles, match: Match, *, matched: Flags, expired: Flags
-) -> ReadReport:
+def _report(keyed: _Keyed, search: _Search, match: Match, outcome: _Outcome, as_of: AsOf) -> ReadReport:
     look_ahead = None
-    if (
-        read.definition.created_time is not None
-        and request.as_of is None
-        and not request.by_spine
-        and request.times is not None
-    ):
-        look_ahead = int(np.count_nonzero(matched & (match.created > request.times.micros[needles.order])))
-    rows, used, old = request.spine.num_rows, int(np.count_nonzero(matched)), int(np.count_nonzero(expired))
-    return ReadReport(read.label, rows, used, rows - used - old, old, look_ahead)
+    if search.read.view.definition.created_time is not None and not as_of.given and keyed.times is not None:
+        asked = keyed.times.micros[search.needles.order]
+        look_ahead = int(np.count_nonzero(outcome.matched & (match.created > asked)))
+    rows, used = keyed.spine.num_rows, int(np.count_nonzero(outcome.matched))
+    old = int(np.count_nonzero(outcome.expired))
+    return ReadReport(search.read.view.label, rows, used, rows - used - old, old, look_ahead)
 
 
-def _columns(rows: int, read: ViewRead, needles: Needles, match: Match, matched: Flags) -> dict[str, Column]:
-    """Return the output columns: matched values in the spine's order, each feature's default everywhere else."""
-    definition = read.definition
-    names = tuple(dict.fromkeys(feature for feature, _ in read.columns))
-    pieces: dict[str, list[Array]] = {name: [] for name in names}
-    places = np.full(rows, -1, dtype=np.int64)
-    taken = 0
-    for file in np.unique(match.file[matched]).tolist():
-        chosen = np.flatnonzero(matched & (match.file == file))
-        chosen = chosen[np.argsort(match.row[chosen], kind="stable")]  # the file is read from start to end
-        stored, shares = np.unique(match.row[chosen], return_inverse=True)  # and each of its rows once
-        for name, found in take_values(read.files[file], stored, definition, names, label=read.label).items():
-            pieces[name] += found
-        places[needles.order[chosen]] = taken + shares
-        taken += len(stored)
-    places[places < 0] = taken  # where the default stands
-    columns = {}
-    for feature in definition.features:
-        if feature.name in names:
-            default = pa.array([default_from_json(feature.type, feature.default)], to_arrow(feature.type))
-            columns[feature.name] = _place(pa.chunked_array([*pieces[feature.name], default]), places)
-    return {output: columns[name] for name, output in read.columns}
+def _gather_tasks(read: ViewRead, gather: Gather) -> list[Callable[[], Columns]]:
+    """Return the tasks that give a read's output columns: one a feature, and one for all that must be decoded."""
+    decoded = [feature for feature in read.features if not gather.is_addressed(feature)]
+    copied = [feature for feature in read.features if feature not in decoded]
 
+    def named(features: Sequence[FeatureDefinition], columns: Sequence[Column]) -> Columns:
+        found = {feature.name: column for feature, column in zip(features, columns, strict=True)}
+        return {output: found[feature] for feature, output in read.columns if feature in found}
 
-def _place(values: Column, places: Ints) -> Column:
-    """Return `values` at `places`, as few arrays as can hold them: one of text or bytes ends at 2 GiB."""
-    type_ = values.type
-    if not (pa.types.is_string(type_) or pa.types.is_binary(type_)):
-        return pa.chunked_array([take(pa.concat_arrays(values.chunks), places)])
-    wide = values.cast(pa.large_string() if pa.types.is_string(type_) else pa.large_binary())
-    whole = pa.concat_arrays(wide.chunks)
-
-    def pieces(part: Ints) -> list[Array]:
-        found = take(whole, part)
-        if found.nbytes < _TEXT_BYTES or len(part) == 1:
-            return [found.cast(type_)]
-        half = len(part) // 2
-        return [*pieces(part[:half]), *pieces(part[half:])]
-
-    return pa.chunked_array(pieces(places), type_)
+    tasks: list[Callable[[], Columns]] = [
+        lambda feature=feature: named([feature], [gather.copy(feature)])  # type: ignore[misc] # bound early, on purpose
+        for feature in copied
+    ]
+    if decoded:
+        tasks.append(lambda: named(decoded, gather.decode(decoded)))
+    return tasks

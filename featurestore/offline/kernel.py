@@ -1,32 +1,32 @@
 """The as-of kernel: which stored row each spine row sees. NumPy on key ids and times; no I/O, no values.
 
 Keys are dense ids in the order of the spine's distinct keys, times are microseconds since 1970 UTC. The spine becomes
-`Needles`, sorted by (id, time) once; each stored file becomes `Rows`, sorted by (id, event time, created time, stored
-order), so that the row a needle sees is the last one not after it: one `searchsorted` on id and time in one integer.
-What several files find is merged needle by needle. Nothing here loops over rows.
+`Needles`, sorted by id once for all views joined on the same columns. Stored rows are sorted by (key, event
+time, created time, stored order), and where each key's stretch of rows lies is known; so the row that a needle sees is
+the last one of its stretch not after it, found by bisection of all needles at once. What several files find is merged
+needle by needle. Nothing here loops over rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from featurestore.offline.arrays import NO_TIME
+
 if TYPE_CHECKING:
-    from featurestore.offline.arrays import Flags, Ints
+    from featurestore.offline.arrays import Flags, Ints, Words
 
-__all__ = ["NO_TIME", "Match", "Needles", "Rows", "arrange", "make_needles", "no_match", "search"]
+__all__ = ["Match", "Needles", "Stretches", "known_by", "last_not_after", "make_needles", "merge", "newest_known"]
 
-NO_TIME = int(np.iinfo(np.int64).min)
-"""Before every real time: a null created time, which loses every tie, and the event time of a dimension."""
-
-_COMPOSITE_RANGE = 2**62
+_WORD_BITS = 63
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Needles:
-    """The spine rows that can match, sorted by (id, time): shape (n,) each.
+    """The spine rows that can match, sorted by id: shape (n,) each.
 
     Attributes
     ----------
@@ -40,30 +40,14 @@ class Needles:
     ids: Ints
     times: Ints
 
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of one file; for a search sorted by (id, event time, created time, stored order), see `arrange`.
-
-    Attributes
-    ----------
-    positions
-        Position of each in the file.
-    ids, times
-        Key id, -1 where the spine does not hold the key, and event time (`NO_TIME` for a dimension: it holds always).
-    created
-        Created time, `NO_TIME` where null; None if the view has none.
-    """
-
-    positions: Ints
-    ids: Ints
-    times: Ints
-    created: Ints | None
+    def part(self, start: int, end: int) -> Needles:
+        """Return the needles from `start` to `end`."""
+        return Needles(self.order[start:end], self.ids[start:end], self.times[start:end])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Match:
-    """What each needle sees so far: shape (n,) each, in the order of the needles.
+    """What each needle sees so far: shape (n,) each, in the order of the needles. Changed in place by `merge`.
 
     Attributes
     ----------
@@ -80,9 +64,21 @@ class Match:
     times: Ints
     created: Ints
 
+    @classmethod
+    def none(cls, rows: int) -> Match:
+        """Return the match before any file was searched."""
+        return cls(
+            np.full(rows, -1, dtype=np.int64),
+            np.zeros(rows, dtype=np.int64),
+            np.full(rows, NO_TIME, dtype=np.int64),
+            np.full(rows, NO_TIME, dtype=np.int64),
+        )
+
 
 def make_needles(ids: Ints, times: Ints, valid: Flags) -> Needles:
-    """Sort the spine rows that can match.
+    """Sort the spine rows that can match by id.
+
+    Id and position are sorted as one integer where both fit in it, which takes a quarter of the time.
 
     Parameters
     ----------
@@ -94,134 +90,136 @@ def make_needles(ids: Ints, times: Ints, valid: Flags) -> Needles:
         False where the time is null: such a row matches nothing, as one with a null key.
     """
     order = np.flatnonzero(valid & (ids >= 0))
-    ids, times = ids[order], times[order]
-    sort = _sort_needles(ids, times)
-    return Needles(order[sort], ids[sort], times[sort])
+    bits = max(1, (len(ids) - 1).bit_length())
+    if len(order) and int(ids.max()) < 1 << (_WORD_BITS - bits):
+        packed = (ids << bits) | np.arange(len(ids))
+        order = np.sort(packed[order]) & ((1 << bits) - 1)
+    else:
+        order = order[np.argsort(ids[order], kind="stable")]
+    return Needles(order, ids[order], times[order])
 
 
-def _sort_needles(ids: Ints, times: Ints) -> Ints:
-    """Return the order by (id, time): of one integer where both fit in it, which sorts in half the time."""
-    if len(ids) == 0:
-        return np.empty(0, dtype=np.int64)
-    first, last = int(times.min()), int(times.max())
-    if (int(ids.max()) + 1) * (last - first + 1) >= _COMPOSITE_RANGE:
-        return np.lexsort((times, ids))
-    return np.argsort(ids * (last - first + 1) + (times - first), kind="stable")
+def last_not_after(times: Words, low: Ints, high: Ints, wanted: Ints) -> Ints:
+    """Return for each needle the last row of its stretch whose time is not after the needle's, or `low - 1`.
 
-
-def arrange(rows: Rows, seen: Flags | None = None) -> Rows:
-    """Select rows that may match and put them in order.
+    All needles take the same steps of descending powers of two, each of them where it stays in its stretch and does not
+    pass its time.
 
     Parameters
+    ----------
+    times
+        Times of all rows as 8-byte words, ascending within each stretch; at any address.
+    low, high
+        First row of each needle's stretch, and the row behind its last.
+    wanted
+        Time of each needle.
+    """
+    place = low - 1
+    ahead, found = np.empty_like(place), np.empty(len(place), dtype=times.dtype)
+    for step in reversed(range(int((high - low).max(initial=0)).bit_length())):
+        np.add(place, 1 << step, out=ahead)
+        np.take(times, ahead, out=found, mode="clip")
+        forward = found.view(np.int64) <= wanted
+        forward &= ahead < high
+        place += forward.astype(np.int64) << step
+    return place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretches:
+    """The rows of some needles' stretches, listed one stretch after the other, and their times.
+
+    Attributes
     ----------
     rows
-        In stored order; an id is -1 where the spine does not hold the key.
-    seen
-        False for rows that no needle must see; None sees all.
+        Position of each row listed.
+    times, created
+        Its event time, and its created time (`NO_TIME` where null).
+    bounds
+        Where each stretch begins in the list, and the end of the last.
+    owner
+        The stretch of each needle.
     """
-    keep = rows.ids >= 0 if seen is None else seen & (rows.ids >= 0)
-    if not keep.all():
-        rows = _take(rows, keep)
-    return rows if _is_sorted(rows) else _take(rows, _sort_order(rows))
+
+    rows: Ints
+    times: Ints
+    created: Ints
+    bounds: Ints
+    owner: Ints
+
+    @classmethod
+    def list_rows(cls, low: Ints, high: Ints) -> tuple[Ints, Ints, Ints]:
+        """Return rows, bounds and owners of needles' stretches, given ascending; equal neighbours are one."""
+        fresh = np.ones(len(low), dtype=np.bool_)
+        fresh[1:] = low[1:] != low[:-1]
+        lengths = (high - low)[fresh]
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        rows = np.repeat(low[fresh] - bounds[:-1], lengths) + np.arange(bounds[-1])
+        return rows, bounds, np.cumsum(fresh) - 1
+
+    def only(self, seen: Flags) -> Stretches:
+        """Return the same stretches with some of their rows."""
+        counts = np.concatenate([[0], np.cumsum(seen)])
+        return Stretches(
+            self.rows[seen], self.times[seen], self.created[seen], counts[self.bounds], self.owner
+        )
+
+    def last(self, times: Ints, wanted: Ints) -> Ints:
+        """Return the place in the list of the last row of each needle's stretch not after it, -1 if none."""
+        low, high = self.bounds[self.owner], self.bounds[self.owner + 1]
+        found = last_not_after(times.view("V8"), low, high, wanted)
+        return np.where(found >= low, found, -1)
 
 
-def _is_sorted(rows: Rows) -> bool:
-    """Tell whether rows are in order: files are written so, and then sorting them again would be the larger cost."""
-    if len(rows.ids) == 0:
-        return True
-    ids, times, created = rows.ids, rows.times, rows.created
-    same = ids[1:] == ids[:-1]
-    if np.any(ids[1:] < ids[:-1]) or np.any(same & (times[1:] < times[:-1])):
-        return False
-    if created is None:
-        return True
-    ties = np.flatnonzero(same & (times[1:] == times[:-1]))
-    return not np.any(created[ties + 1] < created[ties])
+def known_by(stretches: Stretches, wanted: Ints, moment: int) -> Ints:
+    """Return the row that each needle sees of those created by `moment`, -1 if none. Null is not seen."""
+    seen = stretches.only((stretches.created != NO_TIME) & (stretches.created <= moment))
+    return _rows(seen, seen.last(seen.times, wanted))
 
 
-def _sort_order(rows: Rows) -> Ints:
-    keys = (rows.times, rows.ids) if rows.created is None else (rows.created, rows.times, rows.ids)
-    return np.lexsort(keys)  # stable: stored order decides what is still tied
+def newest_known(stretches: Stretches, wanted: Ints) -> Ints:
+    """Return the row that each needle sees of those created by its own time, too, -1 if none. Null is not seen.
+
+    A row is seen from the later of its two times. Sorted by that, the rows seen by a needle are a prefix of its
+    stretch, and the newest of them is the prefix's greatest place: a running maximum, which never reaches into another
+    stretch as places rise with stretches.
+    """
+    seen = stretches.only(stretches.created != NO_TIME)
+    since = np.maximum(seen.times, seen.created)
+    owners = np.repeat(np.arange(len(seen.bounds) - 1), np.diff(seen.bounds))
+    order = np.lexsort((since, owners))
+    newest = np.maximum.accumulate(order)
+    found = seen.last(since[order], wanted)
+    return _rows(seen, np.where(found >= 0, np.take(newest, found, mode="clip"), -1) if len(newest) else found)
 
 
-def _take(rows: Rows, order: Ints | Flags) -> Rows:
-    created = None if rows.created is None else rows.created[order]
-    return Rows(rows.positions[order], rows.ids[order], rows.times[order], created)
+def _rows(stretches: Stretches, places: Ints) -> Ints:
+    if len(stretches.rows) == 0:
+        return np.full(len(places), -1, dtype=np.int64)
+    return np.where(places >= 0, np.take(stretches.rows, places, mode="clip"), -1)
 
 
-def no_match(needles: Needles) -> Match:
-    """Return the match before any file was searched."""
-    none = np.full(len(needles.ids), -1, dtype=np.int64)
-    time = np.full(len(needles.ids), NO_TIME, dtype=np.int64)
-    return Match(none, none, time, time)
+def merge(match: Match, places: Ints, file: int, found: Match) -> None:
+    """Improve what some needles see by what another file, or another part of it, holds for them.
 
-
-def search(match: Match, rows: Rows, needles: Needles, *, file: int, known: bool = False) -> Match:
-    """Return `match` improved by one file.
-
-    The newest event time wins, then the latest created time, then the later file: files come in order of writing.
+    The newest event time wins, then the latest created time, then the later file, then the later row.
 
     Parameters
     ----------
+    places
+        The needles, as positions in `match`.
     file
-        Index of the file, greater than those searched before.
-    known
-        Whether a needle sees only rows whose created time, too, is not after its own. Rows whose created time is null
-        must have been left out of `rows`.
+        Index of the file, in order of writing.
+    found
+        What it holds for each of them; `file` is -1 where nothing.
     """
-    if len(rows.ids) == 0 or len(needles.ids) == 0:
-        return match
-    found = _latest_known(rows, needles) if known else _latest(rows, needles)
-    hit = found >= 0
-    times = np.where(hit, rows.times[found], NO_TIME)
-    created = match.created if rows.created is None else np.where(hit, rows.created[found], NO_TIME)
-    newer = times > match.times
-    tied = times == match.times
-    better = hit & ((match.file < 0) | newer | (tied & (created >= match.created)))
-    return Match(
-        np.where(better, file, match.file),
-        np.where(better, rows.positions[found], match.row),
-        np.where(better, times, match.times),
-        np.where(better, created, match.created),
-    )
-
-
-def _latest(rows: Rows, needles: Needles) -> Ints:
-    """Return for each needle the last of the rows with its id and a time not after its own, or -1.
-
-    `(id, time)` becomes one integer, `id * span + time`, as times beyond the needles' range can be clipped to its
-    ends. Where that does not fit in 63 bits, ids are searched in as many blocks as it takes.
-    """
-    first, last = int(needles.times.min()), int(needles.times.max())
-    span = last - first + 2  # one more than the needles need: rows after all of them
-    block = max(1, _COMPOSITE_RANGE // span)
-    found = np.full(len(needles.ids), -1, dtype=np.int64)
-    for start in range(0, int(needles.ids[-1]) + 1, block):
-        low, high = np.searchsorted(rows.ids, [start, start + block])
-        left, right = np.searchsorted(needles.ids, [start, start + block])
-        if low == high or left == right:
-            continue
-        stored = np.clip(rows.times[low:high], first, last + 1)
-        stored -= first  # in place: these are the largest arrays of all
-        stored += (rows.ids[low:high] - start) * span
-        wanted = (needles.ids[left:right] - start) * span + (needles.times[left:right] - first)
-        found[left:right] = np.searchsorted(stored, wanted, side="right") + (low - 1)
-    found[(found >= 0) & (rows.ids[found] != needles.ids)] = -1
-    return found
-
-
-def _latest_known(rows: Rows, needles: Needles) -> Ints:
-    """Return what `_latest` does, for rows that a needle sees only from their created time on.
-
-    A row is seen from the later of its two times. Sorted by that, the rows seen by a needle are a prefix of its id's,
-    and the newest of them is the prefix's greatest rank: a running maximum, which never reaches into another id as
-    ranks rise with ids.
-    """
-    if rows.created is None:
-        message = "rows without created times cannot be seen as of a time"
-        raise TypeError(message)
-    seen_from = np.maximum(rows.times, rows.created)
-    order = np.lexsort((seen_from, rows.ids))
-    newest = np.maximum.accumulate(order)
-    found = _latest(replace(rows, ids=rows.ids[order], times=seen_from[order]), needles)
-    return np.where(found >= 0, newest[found], -1)
+    times, created, files = match.times[places], match.created[places], match.file[places]
+    newer = (files < 0) | (found.times > times)
+    tied = found.times == times
+    later = (found.created > created) | ((found.created == created) & (file >= files))
+    better = (found.file >= 0) & (newer | (tied & later))
+    target = places[better]
+    match.file[target] = file
+    match.row[target] = found.row[better]
+    match.times[target] = found.times[better]
+    match.created[target] = found.created[better]

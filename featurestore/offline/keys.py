@@ -47,17 +47,10 @@ class KeyIndex:
             ids = np.where(found, places, -1)
         return ids
 
-    def overlaps(self, least: object, greatest: object) -> bool:
-        """Tell whether any key's first part lies in a range of Python values, ends included."""
-        values = self.values[0]
-        low, high = 0, len(values)
-        while low < high:
-            middle = (low + high) // 2
-            if values[middle].as_py() < least:
-                low = middle + 1
-            else:
-                high = middle
-        return low < len(values) and bool(values[low].as_py() <= greatest)
+    @property
+    def count(self) -> int:
+        """Number of distinct keys without a null part: their ids are below it."""
+        return len(self.pairs[-1]) if self.pairs else len(self.values[0])
 
 
 def index_keys(columns: Sequence[Array]) -> KeyIndex:

@@ -1,7 +1,7 @@
 """Sorted runs at rest: Parquet files named by their content, written whole or not at all.
 
-Dictionary encoding only on the keys, delta-packed timestamps, plain values, lz4: measured to decode seven times faster
-than the defaults (FACTS.md). The same rows give the same bytes: row groups are cut by count, however rows arrive.
+How rows lie in them is `layout.py`'s. The same rows give the same bytes: row groups are cut by count, however rows
+arrive.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from featurestore.model.definition import Definition
 from featurestore.model.snapshot import DataFile, Run
 from featurestore.model.times import from_micros
 from featurestore.offline.compute import output_schema
+from featurestore.offline.layout import INDEX, LAYOUT, IndexBuilder, Layout, group_rows, parquet_options
 
-__all__ = ["cut_run", "version_folder", "write_run"]
+__all__ = ["GROUP_ROWS", "cut_run", "version_folder", "write_run"]
 
 _FILE_ROWS = 8_388_608
-_LAYOUT = b"featurestore.layout"
+GROUP_ROWS = 1_048_576
 
 
 def version_folder(view: str, number: int) -> str:
@@ -37,36 +38,21 @@ def version_folder(view: str, number: int) -> str:
     return f"offline/{view}/v{number}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Which columns are keys and times; kept in each file, so that a file can be cut by itself."""
-
-    keys: tuple[str, ...]
-    event_time: str | None
-    created_time: str | None
-
-    def to_bytes(self) -> bytes:
-        return json.dumps([self.keys, self.event_time, self.created_time]).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> _Layout:
-        keys, event_time, created_time = json.loads(data)
-        return cls(tuple(keys), event_time, created_time)
-
-
 class _Writer:
     """Writes sorted batches into files of a folder; nothing has its final name before it is complete and durable."""
 
-    def __init__(self, root: Path, folder: str, schema: pa.Schema, layout: _Layout, row_group_rows: int) -> None:
+    def __init__(self, root: Path, folder: str, schema: pa.Schema, layout: Layout, row_group_rows: int) -> None:
         self._root = root
         self._folder = folder
-        self._schema = schema.with_metadata({_LAYOUT: layout.to_bytes()})
+        self._schema = schema.with_metadata({LAYOUT: layout.to_bytes()})
         self._layout = layout
-        self._group = row_group_rows
+        self._group = group_rows(schema, row_group_rows)
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._temporary: Path | None = None
+        self._file: pa.OSFile | None = None
         self._writer: pq.ParquetWriter | None = None
+        self._index = IndexBuilder(schema, layout)
         self._rows = 0
         self._first: int | None = None
         self._last: int | None = None
@@ -87,6 +73,8 @@ class _Writer:
     def abandon(self) -> None:
         if self._writer is not None:
             self._writer.close()
+        if self._file is not None:
+            self._file.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
         # Files that are complete stay: they are named by content, and perhaps another run's too. `gc` removes them.
@@ -106,6 +94,7 @@ class _Writer:
             self._open()
         if self._writer is None:
             raise AssertionError(self._temporary)
+        self._index.add(table)
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._rows += table.num_rows
         if self._layout.event_time is not None:
@@ -120,21 +109,22 @@ class _Writer:
         folder = self._root / self._folder / "data"
         folder.mkdir(parents=True, exist_ok=True)
         self._temporary = folder / f".{uuid4().hex}.tmp"
-        times = [name for name in (self._layout.event_time, self._layout.created_time) if name is not None]
-        self._writer = pq.ParquetWriter(
-            self._temporary,
-            self._schema,
-            compression="lz4",
-            use_dictionary=list(self._layout.keys),  # type: ignore[arg-type] # pyarrow-stubs knows only bool
-            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED") or None,
-        )
+        self._file = pa.OSFile(str(self._temporary), "wb")
+        options = parquet_options(self._schema, self._layout, self._group)
+        self._writer = pq.ParquetWriter(self._file, self._schema, **options)
+        self._index = IndexBuilder(self._schema, self._layout)
         self._rows, self._first, self._last = 0, None, None
 
     def _finish_file(self) -> None:
-        if self._writer is None or self._temporary is None:
+        if self._writer is None or self._file is None or self._temporary is None:
             return
+        index = self._index.finish()
+        place = self._file.tell()
+        self._file.write(index)
+        self._writer.add_key_value_metadata({INDEX: json.dumps([place, len(index)]).encode()})
         self._writer.close()
-        self._writer = None
+        self._file.close()
+        self._writer = self._file = None
         with self._temporary.open("rb+") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
@@ -169,7 +159,8 @@ def write_run(
     number: int,
     rows: Iterable[pa.RecordBatch],
     *,
-    row_group_rows: int = 131_072,
+    row_group_rows: int = GROUP_ROWS,
+    compression: str = "none",
     progress: Callable[[int], object] | None = None,
 ) -> tuple[DataFile, ...]:
     """Write one sorted run of a version and return its files: none for no rows, one up to 8 million rows.
@@ -180,10 +171,20 @@ def write_run(
         The version's number.
     rows
         Batches in the version's columns and order, as `Engine.rows` gives them.
+    row_group_rows
+        Rows of a row group; fewer where rows are wide.
+    compression
+        Of columns whose values have one width: `"none"`, `"lz4"` or `"zstd"`.
     progress
         Called with the rows so far.
+
+    Raises
+    ------
+    CorruptError
+        If the rows do not come sorted.
     """
-    layout = _Layout(tuple(key for key, _ in definition.keys), definition.event_time, definition.created_time)
+    keys = tuple(key for key, _ in definition.keys)
+    layout = Layout(keys, definition.event_time, definition.created_time, compression)
     folder = version_folder(definition.view, number)
     writer = _Writer(Path(root), folder, output_schema(definition), layout, row_group_rows)
     done = 0
@@ -197,7 +198,7 @@ def write_run(
 
 
 def cut_run(
-    root: Path, run: Run, start: int | None, end: int | None, *, row_group_rows: int = 131_072
+    root: Path, run: Run, start: int | None, end: int | None, *, row_group_rows: int = GROUP_ROWS
 ) -> tuple[Run, ...]:
     """Return what is left of a run without the event times in `[start, end)`: no, one or two runs.
 
@@ -250,7 +251,7 @@ def _rewrite(
         message = f"{root / file.path} is missing or no Parquet file: restore it from a backup. {error}"
         raise CorruptError(message) from error
     with parquet:
-        layout = _Layout.from_bytes((parquet.schema_arrow.metadata or {})[_LAYOUT])
+        layout = Layout.from_bytes((parquet.schema_arrow.metadata or {})[LAYOUT])
         folder = file.path.rpartition("/data/")[0]
         writer = _Writer(root, folder, parquet.schema_arrow, layout, row_group_rows)
         with _writing(writer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal as Number
 from pathlib import Path
@@ -14,10 +16,11 @@ import pytest
 
 from featurestore.errors import CorruptError
 from featurestore.model import types as fs
+from featurestore.offline import gather
 from featurestore.offline import join as join_module
-from featurestore.offline import join_files
 from featurestore.offline.arrow_types import to_arrow
-from tests.offline.join_support import at, define, join_all, read_of, rows, spine, temps
+from featurestore.offline.run_file import RunFile
+from tests.offline.join_support import at, define, foreign, join_all, read_of, rows, spine, temps
 
 KEYS = ("JFK", None)
 
@@ -83,7 +86,7 @@ def test_nan_and_infinity_are_values(tmp_path: Path) -> None:
 
 
 def test_text_beyond_2_gib_becomes_several_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(join_module, "_TEXT_BYTES", 64)
+    monkeypatch.setattr(gather, "_TEXT_BYTES", 64)
     definition = define(features={"x": fs.String, "y": fs.Bytes})
     stored = [{"origin": "JFK", "time": at(n), "x": "é" * n, "y": b"z" * n} for n in range(20)]
     result = join_all(spine(*range(19, -1, -1)), read_of(tmp_path, definition, stored))
@@ -124,28 +127,50 @@ def test_files_out_of_order_are_read_correctly_too(tmp_path: Path) -> None:
 
 
 def test_row_groups_without_the_spines_keys_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = [{"origin": f"k{n:03}", "time": at(1), "temp": float(n)} for n in range(300)]
-    read = read_of(tmp_path, define(), stored)
+    stored = [{"origin": f"k{n:03}", "time": at(1), "temp": str(n)} for n in range(300)]
+    read = read_of(tmp_path, define(features={"temp": fs.String}), stored)
     asked: list[int] = []
-    real = pq.ParquetFile.read_row_groups
+    real = RunFile.decode
 
-    def counted(file: pq.ParquetFile, groups: list[int], *, columns: list[str]) -> pa.Table:
+    def counted(file: RunFile, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
         asked.extend(groups)
-        return real(file, groups, columns=columns)
+        return real(file, groups, columns)
 
-    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", counted)
-    result = join_all({"origin": ["k290", "k005", "zzz"], "t": [at(2)] * 3}, read)
-    assert temps(result) == [290.0, 5.0, None]
-    assert asked == [1, 96, 1, 96]
+    monkeypatch.setattr(RunFile, "decode", counted)
+    given = {"origin": ["k290", "k005", "zzz"], "t": [at(2)] * 3}
+    assert temps(join_all(given, read)) == ["290", "5", None]
+    assert asked == [1, 96]
+
+
+def test_a_join_is_planned_before_it_runs(tmp_path: Path) -> None:
+    features = {"temp": fs.Float64, "sky": fs.String}
+    stored = [{"origin": f"k{n:03}", "time": at(1), "temp": float(n), "sky": ""} for n in range(300)]
+    read = replace(read_of(tmp_path, define(features=features), stored), snapshot="1f3a9c42ffff")
+    other = foreign(read, tmp_path / "foreign")
+    table = pa.table({"origin": ["k290", "k005", "zzz"], "t": pa.array([at(2)] * 3)})
+    join = join_module.Join([read, other], timestamp="t", as_of=None, order=[])
+    plan = join.plan(table)
+    assert (plan.rows, plan.sorts) == (3, 1)
+    ours, theirs = plan.reads
+    assert (ours.strategy, ours.rows, ours.row_groups, ours.kept, ours.pruned) == ("bisect", 300, 100, 2, 98)
+    assert (ours.copied, ours.decoded) == (("temp",), ("sky",))
+    assert (theirs.strategy, theirs.kept, theirs.decoded) == ("duckdb", 100, ("temp", "sky"))
+    assert "0.parquet has no index" in theirs.why
+    assert str(plan).splitlines()[:5] == [
+        "3 spine rows, sorted once for 2 reads, 2 threads",
+        "weather@v1 snapshot 1f3a9c42 on origin",
+        f"  300 rows, {ours.size / 1e6:.1f} MB, 1 file of 1 run",
+        "  bisect: rows are sorted by key and time, and indexed",
+        "  row groups: 2 read, 98 pruned; 1 feature copied in place and 1 feature decoded",
+    ]
 
 
 def test_values_are_read_in_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(join_files, "_BATCH_BYTES", 1)
-    stored = [{"origin": f"k{n:02}", "time": at(1), "temp": float(n)} for n in range(30)]
-    result = join_all(
-        {"origin": [f"k{n:02}" for n in range(29, -1, -2)], "t": [at(2)] * 15}, read_of(tmp_path, define(), stored)
-    )
-    assert temps(result) == [float(n) for n in range(29, -1, -2)]
+    monkeypatch.setattr(gather, "_BATCH_BYTES", 1)
+    stored = [{"origin": f"k{n:02}", "time": at(1), "temp": str(n)} for n in range(30)]
+    read = read_of(tmp_path, define(features={"temp": fs.String}), stored)
+    result = join_all({"origin": [f"k{n:02}" for n in range(29, -1, -2)], "t": [at(2)] * 15}, read)
+    assert temps(result) == [str(n) for n in range(29, -1, -2)]
 
 
 def test_times_far_apart_and_many_keys(tmp_path: Path) -> None:
@@ -158,15 +183,23 @@ def test_times_far_apart_and_many_keys(tmp_path: Path) -> None:
     assert temps(join_all(given, read)) == expected
 
 
-def test_a_missing_or_damaged_file_is_corrupt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", [None, "duckdb"])
+def test_a_missing_or_damaged_file_is_corrupt(tmp_path: Path, strategy: str | None) -> None:
     read = read_of(tmp_path, define(), rows((1, 1.0)))
     read.files[0].write_bytes(b"not Parquet")
-    with pytest.raises(CorruptError, match=r"0.parquet of weather@v1 cannot be read"):
-        join_all(spine(2), read)
+    with pytest.raises(CorruptError, match=r".parquet of weather@v1 cannot be read"):
+        join_all(spine(2), read, strategy=strategy)
+    read.files[0].write_bytes(b"")
+    with pytest.raises(CorruptError, match=r".parquet of weather@v1 cannot be read"):
+        join_all(spine(2), read, strategy=strategy)
     read.files[0].unlink()
-    with pytest.raises(CorruptError, match=r"0.parquet of weather@v1 is missing"):
-        join_all(spine(2), read)
+    with pytest.raises(CorruptError, match=r".parquet of weather@v1 is missing"):
+        join_all(spine(2), read, strategy=strategy)
     other = read_of(tmp_path, define("other"), rows((1, 1.0)))
     lacking = define("other", features={"gone": fs.Float64})
-    with pytest.raises(CorruptError, match="other@v1 cannot be read"):
-        join_all(spine(2), join_module.ViewRead(lacking, other.files, other.on, (("gone", "x"),), "other@v1"))
+    with pytest.raises(CorruptError, match="other@v1 cannot be read .it has no column 'gone'"):
+        join_all(
+            spine(2),
+            join_module.ViewRead(lacking, other.files, other.on, (("gone", "x"),), "other@v1"),
+            strategy=strategy,
+        )
