@@ -160,9 +160,7 @@ class Stretches:
     def only(self, seen: Flags) -> Stretches:
         """Return the same stretches with some of their rows."""
         counts = np.concatenate([[0], np.cumsum(seen)])
-        return Stretches(
-            self.rows[seen], self.times[seen], self.created[seen], counts[self.bounds], self.owner
-        )
+        return Stretches(self.rows[seen], self.times[seen], self.created[seen], counts[self.bounds], self.owner)
 
     def last(self, times: Ints, wanted: Ints) -> Ints:
         """Return the place in the list of the last row of each needle's stretch not after it, -1 if none."""
