@@ -118,18 +118,25 @@ def _asked(workload: Workload, peers: str | None) -> Workload:
 @click.option(
     "--runs",
     type=click.IntRange(min=0),
-    default=3,
-    show_default=True,
-    help="Warm runs of each; 0: only what is checked.",
+    help="Warm runs of each: 3 at full scale, otherwise 0, which shows the times of the checked answers.",
 )
 @click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds that one run may take.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Make the data here, and use what is there already.")
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Where results go; .bench/offline-SCALE.json.")
 def main(
-    *, only: str | None, peers: str | None, scale: str, runs: int, timeout: float, keep: Path | None, path: Path | None
+    *,
+    only: str | None,
+    peers: str | None,
+    scale: str,
+    runs: int | None,
+    timeout: float,
+    keep: Path | None,
+    path: Path | None,
 ) -> None:
     """Measure what is asked for."""
     workloads = _chosen(only, peers, scale)
+    if runs is None:
+        runs = 3 if scale == "full" else 0
     report = Report(path or Path(".bench") / f"offline-{scale}.json", scale, runs)
     with nullcontext(str(keep)) if keep is not None else tempfile.TemporaryDirectory(prefix="bench-offline-") as place:
         folder = Path(place).absolute() / scale

@@ -52,6 +52,7 @@ def make(workload: Workload, folder: Path) -> Case:
     """
     store = _store(workload.settings, folder)
     views = tuple(_view(view, store, folder) for view in workload.views)
+    _check_compression(workload, views)
     spine = _spine(workload, folder)
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
@@ -213,6 +214,17 @@ def _view(view: View, store: Path, folder: Path) -> StoredView:
             sum(file.bytes for file in snapshot.files),
             json.loads(done.read_text(encoding="utf-8")),
         )
+
+
+def _check_compression(workload: Workload, views: tuple[StoredView, ...]) -> None:
+    """Hold that the files are compressed as asked: a setting that reaches no file would compare a codec with itself."""
+    asked = workload.settings.get("compression")
+    for view in views if asked is not None else ():
+        group = pq.read_metadata(view.files[0]).row_group(0)
+        chunks = {chunk.path_in_schema: chunk for chunk in map(group.column, range(group.num_columns))}
+        found = chunks[view.features[0]].compression.lower().replace("uncompressed", "none")
+        if found != asked:
+            raise UnavailableError(f"the store takes the setting compression = {asked!r}, and writes {found}.")
 
 
 def _build(store: fs.FeatureStore, view: View, rows: Path) -> dict[str, float]:
