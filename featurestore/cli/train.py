@@ -63,7 +63,8 @@ def train(
     options = {"timestamp": timestamp, "as_of": as_of, "start": start, "end": end}
     if explain:
         with session.store() as store:
-            session.output.answer(store.explain_training_frame(wanted, given, **options))
+            plan = store.explain_training_frame(wanted, given, **options)
+        session.output.answer(plan, people=str(plan))
         return
     with session.store() as store, progress(session.output) as tell:
         store.report_progress(tell)
