@@ -1,4 +1,4 @@
-"""The README's tour runs: its blocks are executed in order, in one empty folder.
+"""Pages that teach by doing run: their blocks are executed in order, each page in one empty folder.
 
 A block directly under `<!-- not run -->` is left out. Python blocks share one namespace. Of a console block
 the lines that start with `$ ` are run: a trailing backslash continues a line, a trailing `&` leaves the
@@ -25,7 +25,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/point-in-time.md")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SKIP = "<!-- not run -->"
 
@@ -60,9 +61,9 @@ def environment() -> dict[str, str]:
     return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
 
 
-def execute(block: Block, namespace: dict[str, object]) -> None:
-    # The padding and the real file name give tracebacks, and inspect.getsource, the README's own lines.
-    code = compile("\n" * (block.line - 1) + block.text, str(README), "exec", dont_inherit=True)
+def execute(block: Block, page: str, namespace: dict[str, object]) -> None:
+    # The padding and the real file name give tracebacks, and inspect.getsource, the page's own lines.
+    code = compile("\n" * (block.line - 1) + block.text, str(ROOT / page), "exec", dont_inherit=True)
     exec(code, namespace)
 
 
@@ -119,9 +120,10 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = list(tour(README.read_text(encoding="utf-8")))
-    assert any(block.language == "python" for block in blocks), "the README has no tour"
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = list(tour((ROOT / page).read_text(encoding="utf-8")))
+    assert any(block.language == "python" for block in blocks), "there is nothing to run"
     folder = tmp_path / "tour"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -131,14 +133,14 @@ def test_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ExitStack() as stack:
         for block in blocks:
             if block.language == "python":
-                execute(block, namespace)
+                execute(block, page, namespace)
                 continue
             for number, command in enumerate(commands(block)):
                 if command.rstrip().endswith("&"):
                     log = tmp_path / f"line-{block.line}-{number}.log"
                     start(command.rstrip().removesuffix("&").strip(), folder, log, stack)
                 else:
-                    shell(command, folder, f"README.md:{block.line}")
+                    shell(command, folder, f"{page}:{block.line}")
 
 
 def test_blocks_under_the_mark_are_left_out() -> None:
