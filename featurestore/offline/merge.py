@@ -54,11 +54,12 @@ def merge_runs(
     schema = output_schema(definition)
     with connect(root, settings) as connection, translated(f"the rows of {definition.view!r}", binding=CorruptError):
         files = [file for run in runs for file in run.files]
+        batches = read_ahead(connection, _sorted(root, definition, files), _BATCH_ROWS) if files else ()
         merged = write_run(
             root,
             definition,
             number,
-            (batch.cast(schema) for batch in read_ahead(connection, _sorted(root, definition, files), _BATCH_ROWS)),
+            (batch.cast(schema) for batch in batches),
             row_group_rows=settings.row_group_rows,
             compression=settings.compression,
             progress=progress,

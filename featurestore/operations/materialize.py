@@ -151,6 +151,7 @@ def _write(
                 version.number,
                 moments.noted(rows),
                 row_group_rows=context.settings.row_group_rows,
+                compression=context.settings.compression,
                 progress=lambda done: context.progress(f"materialize {version.reference}", done, None),
             )
         after = data_versions(context, version)
