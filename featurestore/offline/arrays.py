@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
     Words: TypeAlias = NDArray[Any]
 
-__all__ = ["NO_TIME", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+__all__ = ["NO_TIME", "from_words", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
 
 NO_TIME = int(np.iinfo(np.int64).min)
 """Before every real time: a null created time, which loses every tie, and the event time of a dimension."""
@@ -59,3 +59,13 @@ def valid(array: Array) -> Flags:
 def is_text(type_: pa.DataType) -> bool:
     """Tell whether a type is text, in any of Arrow's layouts."""
     return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_)
+
+
+def from_words(type_: pa.DataType, values: Words, there: Flags) -> Array:
+    """Return values of one width, given as their bytes, as an Arrow array without a copy; null where not `there`."""
+    bits = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little").data)
+    data = pa.py_buffer(values.data.cast("B") if values.nbytes else b"")
+    if pa.types.is_fixed_size_list(type_):
+        items: Array = pa.Array.from_buffers(type_.value_type, len(values) * type_.list_size, [None, data])
+        return pa.Array.from_buffers(type_, len(values), [bits], children=[items])
+    return pa.Array.from_buffers(type_, len(values), [bits, data])

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from featurestore.model.definition import FeatureDefinition
-from featurestore.offline.arrays import take, whole
+from featurestore.offline.arrays import from_words, take, whole
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.layout import width_of
 from featurestore.offline.run_file import RunFile
@@ -31,7 +31,7 @@ _TEXT_BYTES = 1 << 31
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Rows of one row group, ascending, and the spine rows that see them."""
+    """Rows of one row group, and the spine rows that see them."""
 
     file: RunFile
     group: int
@@ -76,7 +76,7 @@ class Gather:
             if known is not None:
                 there[part.targets] = known
             part.file.release(part.group, feature.name)
-        return pa.chunked_array([_array(type_, values, there)])
+        return pa.chunked_array([from_words(type_, values, there)])
 
     def decode(self, features: Sequence[FeatureDefinition]) -> list[Column]:
         """Return the columns of features that must be decoded: row groups at a time, of which no whole is kept."""
@@ -128,15 +128,15 @@ def make_gather(rows: int, files: Sequence[RunFile], needles: Needles, match: Ma
         Which needles get the row that they found.
     """
     parts: list[_Part] = []
-    for number in np.unique(match.file[matched]).tolist():
-        file = files[number]
+    for number, file in enumerate(files):
         chosen = np.flatnonzero(matched & (match.file == number))
         found = match.row[chosen]
-        if np.any(found[1:] < found[:-1]):  # a file in no order, by another writer
-            order = np.argsort(found, kind="stable")
-            chosen, found = chosen[order], found[order]
-        bounds = np.searchsorted(found, file.starts)
+        groups = np.searchsorted(file.starts, found, side="right") - 1
+        if np.any(groups[1:] < groups[:-1]):  # a stretch that ends in the next row group; a file in no order
+            order = np.argsort(groups, kind="stable")
+            chosen, found, groups = chosen[order], found[order], groups[order]
         targets = needles.order[chosen]
+        bounds = np.searchsorted(groups, np.arange(file.groups + 1))
         for group in np.flatnonzero(np.diff(bounds)).tolist():
             part = slice(int(bounds[group]), int(bounds[group + 1]))
             parts.append(_Part(file, group, found[part] - file.starts[group], targets[part]))
@@ -145,23 +145,13 @@ def make_gather(rows: int, files: Sequence[RunFile], needles: Needles, match: Ma
     return Gather(rows, tuple(parts), np.flatnonzero(~seen))
 
 
-def _raw(array: Array) -> Words:
+def _raw(array: Any) -> Words:  # noqa: ANN401 - an Arrow array, which has `values` if it is of lists
     """Return the bytes of the one value of an array; zeros for null."""
     width = width_of(array.type) or 0
     if array.null_count:
         return np.zeros(1, dtype=f"V{width}")
     data = array.values if pa.types.is_fixed_size_list(array.type) else array
     return np.frombuffer(data.buffers()[1], dtype=f"V{width}", count=1)
-
-
-def _array(type_: pa.DataType, values: Words, there: Flags) -> Array:
-    """Return values as an Arrow array, without a copy."""
-    bits = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
-    data = pa.py_buffer(values)
-    if pa.types.is_fixed_size_list(type_):
-        items: Array = pa.Array.from_buffers(type_.value_type, len(values) * type_.list_size, [None, data])
-        return pa.Array.from_buffers(type_, len(values), [bits], children=[items])
-    return pa.Array.from_buffers(type_, len(values), [bits, data])
 
 
 def _place(values: Column, places: Ints) -> Column:

@@ -59,15 +59,14 @@ class ReadPlan:
             for names, how in ((self.copied, "copied in place"), (self.decoded, "decoded"))
             if names
         )
-        return "\n".join(
-            [
-                f"{self.label}{rows} on {', '.join(self.on)}",
-                f"  {self.rows:,} {_count(self.rows, 'row')}, {self.size / 1e6:,.1f} MB, {self.files} "
-                f"{_count(self.files, 'file')} of {self.runs} {_count(self.runs, 'run')}",
-                f"  {self.strategy}: {self.why}",
-                f"  row groups: {self.kept} read, {self.pruned} pruned; {read or 'no feature'}",
-            ]
-        )
+        files = f"{self.files} {_count(self.files, 'file')} of {self.runs} {_count(self.runs, 'run')}"
+        lines = [
+            f"{self.label}{rows} on {', '.join(self.on)}",
+            f"  {self.rows:,} {_count(self.rows, 'row')}, {self.size / 1e6:,.1f} MB, {files}",
+            f"  {self.strategy}: {self.why}",
+            f"  row groups: {self.kept} read, {self.pruned} pruned; {read or 'no feature'}",
+        ]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

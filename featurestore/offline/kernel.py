@@ -1,7 +1,7 @@
 """The as-of kernel: which stored row each spine row sees. NumPy on key ids and times; no I/O, no values.
 
 Keys are dense ids in the order of the spine's distinct keys, times are microseconds since 1970 UTC. The spine becomes
-`Needles`, sorted by (id, time) once for all views joined on the same columns. Stored rows are sorted by (key, event
+`Needles`, sorted by id once for all views joined on the same columns. Stored rows are sorted by (key, event
 time, created time, stored order), and where each key's stretch of rows lies is known; so the row that a needle sees is
 the last one of its stretch not after it, found by bisection of all needles at once. What several files find is merged
 needle by needle. Nothing here loops over rows.
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Match", "Needles", "Stretches", "known_by", "last_not_after", "make_needles", "merge", "newest_known"]
 
-_COMPOSITE_RANGE = 2**62
+_WORD_BITS = 63
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Needles:
-    """The spine rows that can match, sorted by (id, time): shape (n,) each.
+    """The spine rows that can match, sorted by id: shape (n,) each.
 
     Attributes
     ----------
@@ -76,7 +76,9 @@ class Match:
 
 
 def make_needles(ids: Ints, times: Ints, valid: Flags) -> Needles:
-    """Sort the spine rows that can match.
+    """Sort the spine rows that can match by id.
+
+    Id and position are sorted as one integer where both fit in it, which takes a quarter of the time.
 
     Parameters
     ----------
@@ -88,26 +90,20 @@ def make_needles(ids: Ints, times: Ints, valid: Flags) -> Needles:
         False where the time is null: such a row matches nothing, as one with a null key.
     """
     order = np.flatnonzero(valid & (ids >= 0))
-    ids, times = ids[order], times[order]
-    sort = _sort_needles(ids, times)
-    return Needles(order[sort], ids[sort], times[sort])
-
-
-def _sort_needles(ids: Ints, times: Ints) -> Ints:
-    """Return the order by (id, time): of one integer where both fit in it, which sorts several times faster.
-
-    Needles that tie in both see the same row, so their order among themselves does not matter.
-    """
-    if len(ids) == 0:
-        return np.empty(0, dtype=np.int64)
-    first, last = int(times.min()), int(times.max())
-    if (int(ids.max()) + 1) * (last - first + 1) >= _COMPOSITE_RANGE:
-        return np.lexsort((times, ids))
-    return np.argsort(ids * (last - first + 1) + (times - first))
+    bits = max(1, (len(ids) - 1).bit_length())
+    if len(order) and int(ids.max()) < 1 << (_WORD_BITS - bits):
+        packed = (ids << bits) | np.arange(len(ids))
+        order = np.sort(packed[order]) & ((1 << bits) - 1)
+    else:
+        order = order[np.argsort(ids[order], kind="stable")]
+    return Needles(order, ids[order], times[order])
 
 
 def last_not_after(times: Words, low: Ints, high: Ints, wanted: Ints) -> Ints:
     """Return for each needle the last row of its stretch whose time is not after the needle's, or `low - 1`.
+
+    All needles take the same steps of descending powers of two, each of them where it stays in its stretch and does not
+    pass its time.
 
     Parameters
     ----------
@@ -118,14 +114,15 @@ def last_not_after(times: Words, low: Ints, high: Ints, wanted: Ints) -> Ints:
     wanted
         Time of each needle.
     """
-    place, left = low.copy(), high - low
-    for _ in range(int(left.max(initial=0)).bit_length()):
-        half = (left + 1) >> 1
-        middle = np.take(times, place + half - 1, mode="clip").view(np.int64)
-        seen = (middle <= wanted) & (half > 0)
-        place += np.where(seen, half, 0)
-        left = np.where(seen, left - half, np.maximum(half - 1, 0))
-    return place - 1
+    place = low - 1
+    ahead, found = np.empty_like(place), np.empty(len(place), dtype=times.dtype)
+    for step in reversed(range(int((high - low).max(initial=0)).bit_length())):
+        np.add(place, 1 << step, out=ahead)
+        np.take(times, ahead, out=found, mode="clip")
+        forward = found.view(np.int64) <= wanted
+        forward &= ahead < high
+        place += forward.astype(np.int64) << step
+    return place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,9 +160,7 @@ class Stretches:
     def only(self, seen: Flags) -> Stretches:
         """Return the same stretches with some of their rows."""
         counts = np.concatenate([[0], np.cumsum(seen)])
-        return Stretches(
-            self.rows[seen], self.times[seen], self.created[seen], counts[self.bounds], self.owner
-        )
+        return Stretches(self.rows[seen], self.times[seen], self.created[seen], counts[self.bounds], self.owner)
 
     def last(self, times: Ints, wanted: Ints) -> Ints:
         """Return the place in the list of the last row of each needle's stretch not after it, -1 if none."""

@@ -42,7 +42,7 @@ _GROUP_BYTES = 128 << 20
 _ASSUMED_WIDTH = 32
 _PAGE_BYTES = 1 << 30
 _STARTS = "__start"
-_NULLS = pa.schema([("group", pa.int32()), ("column", pa.string()), ("bits", pa.large_binary())])
+_NULLS: Any = {"group": pa.int32(), "column": pa.string(), "bits": pa.large_binary()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class IndexBuilder:
         changes = _changes(joined.select(keys))
         self._check_order(joined, changes)
         first = np.flatnonzero(changes[len(self._last) :])
-        self._heads.append(rows.select(keys).take(pa.array(first)))
+        self._heads.append(rows.select(keys).take(first))
         self._starts.append(first + self._rows)
         for name in self._addressed:
             column = table.column(name)
@@ -166,13 +166,13 @@ class IndexBuilder:
         heads = pa.concat_tables(self._heads).combine_chunks()
         heads = heads.append_column(_STARTS, pa.array(np.concatenate(self._starts)))
         sink = pa.BufferOutputStream()
-        for table in (heads, pa.Table.from_pylist(self._nulls, schema=_NULLS)):
+        for table in (heads, pa.Table.from_pylist(self._nulls, schema=pa.schema(_NULLS))):
             with pa.ipc.new_stream(sink, table.schema) as writer:
                 writer.write_table(table)
         return sink.getvalue().to_pybytes()
 
     def _check_order(self, rows: pa.Table, changes: Flags) -> None:
-        ordered = _ascending(rows.select(list(self._layout.keys)).take(pa.array(np.flatnonzero(changes))))
+        ordered = _ascending(rows.select(list(self._layout.keys)).take(np.flatnonzero(changes)))
         later = changes[1:].copy()
         for name in self._layout.times:
             times = integers(whole(rows.column(name)), null=NO_TIME)
@@ -221,7 +221,7 @@ def read_index(buffer: pa.Buffer, keys: Sequence[str]) -> tuple[list[Array], Int
     reader = pa.BufferReader(buffer)
     heads = pa.ipc.open_stream(reader).read_all()
     nulls = pa.ipc.open_stream(reader).read_all()
-    bits = {
+    bits: dict[tuple[Any, Any], Any] = {
         (group, column): np.frombuffer(words.as_buffer(), dtype="<u8")
         for group, column, words in zip(
             nulls.column("group").to_pylist(), nulls.column("column").to_pylist(), nulls.column("bits"), strict=True

@@ -121,12 +121,12 @@ class RunFile:
     @cached_property
     def first(self) -> int | None:
         """Least event time in a file of our layout, microseconds; None where there is none."""
-        return min((statistics.min_raw for statistics in self._event_times()), default=None)
+        return min((int(statistics.min_raw) for statistics in self._event_times()), default=None)
 
     @cached_property
     def last(self) -> int | None:
         """Greatest event time in a file of our layout, microseconds; None where there is none."""
-        return max((statistics.max_raw for statistics in self._event_times()), default=None)
+        return max((int(statistics.max_raw) for statistics in self._event_times()), default=None)
 
     def size(self, columns: Sequence[str], group: int | None = None) -> int:
         """Return the bytes in the file that columns take, in one row group or all."""
@@ -202,7 +202,7 @@ class RunFile:
         (place,) = self._places[column]
         return self._metadata.row_group(group).column(place)
 
-    def _event_times(self) -> Iterator[pq.Statistics]:
+    def _event_times(self) -> Iterator[Any]:
         if self.layout is not None and self.layout.event_time is not None:
             for group in range(self.groups):
                 statistics = self._chunk(group, self.layout.event_time).statistics

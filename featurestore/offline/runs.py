@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -121,7 +121,7 @@ class _Writer:
         index = self._index.finish()
         place = self._file.tell()
         self._file.write(index)
-        self._writer.add_key_value_metadata({INDEX: json.dumps([place, len(index)]).encode()})
+        self._writer.add_key_value_metadata({INDEX.decode(): json.dumps([place, len(index)])})
         self._writer.close()
         self._file.close()
         self._writer = self._file = None

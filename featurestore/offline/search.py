@@ -127,7 +127,7 @@ class Search:
 
 
 def _by_group(starts: Ints, low: Ints, high: Ints) -> Iterator[tuple[int, int, int]]:
-    """Give each row group that stretches, in ascending order, reach into, with the first and behind the last of them."""
+    """Give each row group that stretches, in ascending order, reach into; and the first and behind the last of them."""
     group = int(np.searchsorted(starts, low[0], side="right")) - 1
     while group < len(starts) - 1 and starts[group] < high[-1]:
         first = int(np.searchsorted(high, starts[group], side="right"))

@@ -18,7 +18,7 @@ import pyarrow as pa
 from featurestore.errors import CorruptError
 from featurestore.model.definition import Definition
 from featurestore.model.settings import Settings
-from featurestore.offline.arrays import NO_TIME, integers, whole
+from featurestore.offline.arrays import NO_TIME, integers, take, whole
 from featurestore.offline.arrow_types import to_duckdb
 from featurestore.offline.connection import connect, identifier, literal, translated
 from featurestore.offline.kernel import Match, Needles
@@ -59,8 +59,7 @@ def search_duckdb(
     match = Match.none(len(needles.ids))
     if not paths or not len(needles.ids):
         return match
-    order = pa.array(needles.order)
-    asked = {f"k{place}": column.take(order) for place, column in enumerate(keys)}
+    asked = {f"k{place}": take(column, needles.order) for place, column in enumerate(keys)}
     table = pa.table({**asked, "place": pa.array(np.arange(len(needles.ids))), "wanted": pa.array(needles.times)})
     with (
         connect(Path(tempfile.gettempdir()), settings) as connection,
@@ -104,11 +103,11 @@ def _stored(definition: Definition, path: Path, number: int) -> str:
         f"CAST({identifier(key)} AS {to_duckdb(type_)}) AS k{place}"
         for place, (key, type_) in enumerate(definition.keys)
     ]
-    event = _micros(definition.event_time)
+    event, created = _micros(definition.event_time), _micros(definition.created_time)
     present = [f"{identifier(key)} IS NOT NULL" for key, _ in definition.keys]
     present += [f"{identifier(definition.event_time)} IS NOT NULL"] if definition.event_time is not None else []
     return (
-        f"SELECT {', '.join(keys)}, {event} AS event, coalesce({_micros(definition.created_time)}, {NO_TIME}) AS created, "
+        f"SELECT {', '.join(keys)}, {event} AS event, coalesce({created}, {NO_TIME}) AS created, "
         f"CAST({number} AS BIGINT) AS file, CAST(file_row_number AS BIGINT) AS row "
         f"FROM read_parquet({literal(str(path))}, file_row_number = true) WHERE {' AND '.join(present)}"
     )

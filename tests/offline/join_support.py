@@ -102,7 +102,7 @@ def foreign(read: ViewRead, folder: Path) -> ViewRead:
     for number, path in enumerate(read.files):
         table = pq.ParquetFile(path).read()
         order = np.random.default_rng(number).permutation(table.num_rows)
-        files.append(write_foreign(folder / f"{number}.parquet", table.take(pa.array(order)).replace_schema_metadata()))
+        files.append(write_foreign(folder / f"{number}.parquet", table.take(order).replace_schema_metadata()))
     return replace(read, files=tuple(files))
 
 

@@ -197,7 +197,7 @@ def test_a_missing_or_damaged_file_is_corrupt(tmp_path: Path, strategy: str | No
         join_all(spine(2), read, strategy=strategy)
     other = read_of(tmp_path, define("other"), rows((1, 1.0)))
     lacking = define("other", features={"gone": fs.Float64})
-    with pytest.raises(CorruptError, match="other@v1 cannot be read .it has no column 'gone'"):
+    with pytest.raises(CorruptError, match=r"other@v1 cannot be read .it has no column 'gone'"):
         join_all(
             spine(2),
             join_module.ViewRead(lacking, other.files, other.on, (("gone", "x"),), "other@v1"),

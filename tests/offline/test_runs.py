@@ -17,6 +17,7 @@ from featurestore.model.snapshot import DataFile, Run
 from featurestore.model.types import Embedding, Float64, Int64, String
 from featurestore.offline import runs
 from featurestore.offline.compute import output_schema
+from featurestore.offline.run_file import RunFile
 from featurestore.offline.runs import cut_run, write_run
 
 DEFINITION = Definition(
@@ -77,18 +78,35 @@ def test_the_same_rows_give_the_same_bytes_however_they_arrive(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "offline/v/v1/data").iterdir()] == [Path(file.path).name]
 
 
-def test_encodings_are_those_that_decode_fast(tmp_path: Path) -> None:
-    (file,) = write_run(tmp_path, DEFINITION, 1, table(list(range(100))).to_batches())
+@pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
+def test_encodings_are_those_of_the_layout(tmp_path: Path, compression: str) -> None:
+    (file,) = write_run(tmp_path, DEFINITION, 1, table(list(range(100))).to_batches(), compression=compression)
     group = pq.read_metadata(tmp_path / file.path).row_group(0)
     columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
     assert "RLE_DICTIONARY" in columns["k"].encodings
-    assert "DELTA_BINARY_PACKED" in columns["t"].encodings
-    assert "DELTA_BINARY_PACKED" in columns["c"].encodings
+    for name in ("t", "c"):
+        assert ("DELTA_BINARY_PACKED" in columns[name].encodings) == (compression != "none")
     for name in ("x", "i", "e.list.element"):
         assert "RLE_DICTIONARY" not in columns[name].encodings
-    assert {column.compression for column in columns.values()} == {"LZ4"}
+    codecs = {name: column.compression for name, column in columns.items()}
+    assert codecs.pop("k") == ("LZ4" if compression == "none" else compression.upper())
+    assert set(codecs.values()) == {"UNCOMPRESSED" if compression == "none" else compression.upper()}
     schema = pq.ParquetFile(tmp_path / file.path).schema_arrow
     assert not any(b"PARQUET:field_id" in (field.metadata or {}) for field in schema)
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_file_is_cut_into_files_like_itself(tmp_path: Path, compression: str) -> None:
+    rows = table(list(range(100)))
+    files = write_run(tmp_path, DEFINITION, 1, rows.to_batches(), row_group_rows=16, compression=compression)
+    (left,) = cut_run(tmp_path, Run(None, None, (), files), 40, None, row_group_rows=16)
+    (part,) = left.files
+    assert read(tmp_path, left.files).equals(table(list(range(40))))
+    before, after = (pq.read_metadata(tmp_path / item.path).row_group(0) for item in (*files, part))
+    assert [before.column(place).compression for place in range(6)] == [
+        after.column(place).compression for place in range(6)
+    ]
+    assert RunFile(tmp_path / part.path, "v@v1").stretches.tolist() == [0, 40, 80]
 
 
 def test_no_rows_make_no_file(tmp_path: Path) -> None:
