@@ -52,8 +52,12 @@ def merge_runs(
         If a file cannot be read, or what was written does not hold the same rows; the runs are as they were.
     """
     schema = output_schema(definition)
+    files = [file for run in runs for file in run.files]
+    missing = [file.path for file in files if not (root / file.path).is_file()]
+    if missing:
+        message = f"{root / missing[0]} is missing: restore it from a backup, or materialize again."
+        raise CorruptError(message)
     with connect(root, settings) as connection, translated(f"the rows of {definition.view!r}", binding=CorruptError):
-        files = [file for run in runs for file in run.files]
         batches = read_ahead(connection, _sorted(root, definition, files), _BATCH_ROWS) if files else ()
         merged = write_run(
             root,
