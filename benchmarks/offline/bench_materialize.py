@@ -2,8 +2,8 @@
 
 The source is Parquet of N rows in no order: an int64 key, a time, ten float64 features, a hundred rows a key.
 
-- `materialize`: `store.materialize`, with default settings, which also hashes source and files, and syncs them to disk;
-- `copy`: DuckDB's `COPY (SELECT ... ORDER BY key, time) TO ... (FORMAT parquet)`, with the same memory limit and threads;
+- `materialize`: `store.materialize` with default settings, which also hashes source and files, and syncs the files;
+- `copy`: DuckDB's `COPY (SELECT ... ORDER BY key, time) TO ... (FORMAT parquet)`, with the same limits;
 - `compact`: `store.compact` of sixteen runs that share these rows, which reads all of them back to compare.
 - `refresh`: one more day of N/1000 rows, behind a table of N/10 rows and one of N, in both of which every key has a row
   at the last moment. It hashes the source's files, whole.
@@ -64,7 +64,9 @@ def connect() -> duckdb.DuckDBPyConnection:
 def write_source(path: Path, rows: int, times: str) -> None:
     """Write `rows` rows in no order of keys; `times` gives a row's time from its number in its key."""
     keys = max(1, rows // PER_KEY)
-    values = ", ".join(f"(hash(p * 16 + {number}) % 1000003) / 1000.0 AS {name}" for number, name in enumerate(FEATURES))
+    values = ", ".join(
+        f"(hash(p * 16 + {number}) % 1000003) / 1000.0 AS {name}" for number, name in enumerate(FEATURES)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     with connect() as connection:
         connection.execute("SET preserve_insertion_order = false")
@@ -199,7 +201,7 @@ def step(name: str, folder: Path) -> dict[str, Any]:
     return result
 
 
-# -------------------------------------------------------------------------------------------------------- the comparison
+# ------------------------------------------------------------------------------------------------------ the comparison
 
 
 def whole(folder: Path, rows: int) -> dict[str, Any]:
@@ -221,7 +223,7 @@ def whole(folder: Path, rows: int) -> dict[str, Any]:
 
 
 def increments(folder: Path, rows: int) -> dict[str, Any]:
-    """Refresh by a day of `rows / 100` rows, behind `rows` and ten times as many; every key's last row is at one time."""
+    """Refresh by a day of `rows / 100` rows, behind `rows` and ten times as many; the last rows are at one time."""
     results = {}
     for name, history in (("refresh, N/10 rows", rows), ("refresh, N rows", 10 * rows)):
         write_source(folder / "source" / "0.parquet", history, f"{START} + to_hours(place)")

@@ -93,7 +93,7 @@ def connect(root: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyConnectio
     """Open an in-memory DuckDB with the store's limits; what it spills lies in `root/tmp` and is removed.
 
     Its own limit is two thirds of `memory_limit`, so that the process stays below: DuckDB overshoots a little, and
-    batches on their way, the writer's row group and the libraries take the rest. A sort that spills is no slower for it.
+    batches on their way, the writer's row group and the libraries take the rest. Sorts that spill are no slower for it.
     """
     with scratch(root) as folder, duckdb.connect(":memory:", config=dict(_CONFIG)) as connection:
         connection.execute("SET TimeZone = 'UTC'")

@@ -72,8 +72,8 @@ def merge_runs(
     if before != after:
         message = (
             f"merging {len(files)} files of {definition.view}@v{number} gave other rows ({after[0]} with digest "
-            f"{after[1]:x} instead of {before[0]} with {before[1]:x}), so nothing was changed. Check the disk; if it is "
-            "sound, report this: the files are in the store's folder."
+            f"{after[1]:x} instead of {before[0]} with {before[1]:x}), so nothing was changed. Check the disk; if "
+            "it is sound, report this: the files are in the store's folder."
         )
         raise CorruptError(message)
     return _spanning(runs, merged)

@@ -55,7 +55,7 @@ class Moments:
             self._newest = _Noted(greatest)
         for noted in (self._first, self._newest):
             if noted is not None and bounds["min"].as_py() <= noted.at <= greatest:
-                noted.add(batch.filter(pc.equal(times, noted.at)))
+                noted.add(batch.filter(pc.equal(times, pa.scalar(noted.at))))
 
 
 class _Noted:

@@ -1,4 +1,4 @@
-"""Compact: make one sorted run of a feature version's runs, with the same rows, so that it is read as fast as can be."""
+"""Compact: make one sorted run of a feature version's runs, with the same rows, so that it is read fastest."""
 
 from __future__ import annotations
 

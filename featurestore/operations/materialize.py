@@ -131,9 +131,7 @@ def replace_head(
     raise ConflictError(f"other processes keep materializing {version.reference}: try again when they are done.")
 
 
-def _write(
-    context: Context, version: FeatureVersion, start: int | None, end: int | None
-) -> tuple[Run, Newest | None]:
+def _write(context: Context, version: FeatureVersion, start: int | None, end: int | None) -> tuple[Run, Newest | None]:
     """Compute and write the run of a window, and tell of its rows at exactly `start`."""
     definition = version.definition
     before = data_versions(context, version)

@@ -212,8 +212,10 @@ def test_a_refresh_again_and_again_never_doubles(store: fs.FeatureStore, view: V
             store.refresh(until=until)
     (result,) = store.refresh(until=hour(90))
     assert result.snapshot is not None
-    assert rows(store, result.snapshot).select("origin", "time_hour", "temp", "wind").equals(
-        weather(range(53)).sort(pl.all())
+    assert (
+        rows(store, result.snapshot)
+        .select("origin", "time_hour", "temp", "wind")
+        .equals(weather(range(53)).sort(pl.all()))
     )
 
 
@@ -248,6 +250,8 @@ def test_a_moment_that_another_window_replaced_is_not_taken_for_the_first(
     weather(range(49)).write_parquet(folder / "weather" / "0.parquet")
     (result,) = store.refresh(until=hour(60))
     assert result.snapshot is not None
-    assert rows(store, result.snapshot).select("origin", "time_hour", "temp", "wind").equals(
-        weather(range(49)).sort(pl.all())
+    assert (
+        rows(store, result.snapshot)
+        .select("origin", "time_hour", "temp", "wind")
+        .equals(weather(range(49)).sort(pl.all()))
     )
