@@ -1,6 +1,7 @@
 # `make` prints the commands. Everything lives in .venv, which is made on first use.
 
 PYTHON ?= python3
+SCALE ?= full
 BIN := .venv/bin
 PROTO := $(wildcard proto/featurestore/serving/v1/*.proto)
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto
@@ -41,13 +42,14 @@ proto-check: .venv/.installed-dev
 	    diff -u "$$file" "$$fresh/$$file" || { echo "$$file is not what $(PROTO) generates: run make proto" >&2; exit 1; }; \
 	done && echo "Generated code is current."
 
-bench: .venv/.installed-dev  ## the benchmarks, each checks its results before it times
-	@for file in benchmarks/bench_*.py; do \
-	    echo "== $$file" && $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
+bench: .venv/.installed-dev  ## the benchmarks, each checks its results before it times (SCALE=small for a quick look)
+	$(BIN)/python -m benchmarks.offline --scale $(SCALE)
+	@for file in $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py); do \
+	    echo "== $$file" && $(BIN)/python -m "$$(echo "$${file%.py}" | tr / .)" || exit 1; \
 	done
 
 clean:  ## remove what the commands above made, .venv included
-	rm -rf .venv .demo .featurestore build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .bench .demo .featurestore build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from featurestore.model.version import FeatureVersion
     from featurestore.model.view import FeatureView
     from featurestore.offline.frame import TrainingFrame
+    from featurestore.offline.join_plan import JoinPlan
     from featurestore.online.result import OnlineFeatures
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Plan
@@ -156,11 +157,24 @@ class FeatureStore:
         *,
         timestamp: str | None = None,
         as_of: Time | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
     ) -> TrainingFrame:
-        """Join a spine with pinned feature versions, point in time; see `operations/train.py`."""
+        """Join a spine with pinned feature versions, point in time; see `operations/train.py`.
+
+        Instead of a spine, `start` and `end` take the rows of the first view named with event times in `[start, end)`.
+        """
         from featurestore.operations.train import get_training_frame
 
-        return get_training_frame(self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of)
+        return get_training_frame(
+            self._context, pinned_versions, spine, timestamp=timestamp, as_of=as_of, start=start, end=end
+        )
+
+    def explain_training_frame(self, pinned_versions: object, spine: Any = None, **options: Any) -> JoinPlan:  # noqa: ANN401
+        """Say how `get_training_frame` would join the same request; see `operations/train.py`."""
+        from featurestore.operations.train import explain_training_frame
+
+        return explain_training_frame(self._context, pinned_versions, spine, **options)
 
     def frame(self, frame: FrameRecord | str) -> TrainingFrame:
         """Build a recorded frame again, by its id, eight or more digits of it, or its record."""

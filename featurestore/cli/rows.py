@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 import sys
@@ -16,7 +17,11 @@ from featurestore.errors import NotFoundError, RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["read_rows", "write_rows"]
+    from featurestore.offline.frame import TrainingFrame
+
+__all__ = ["check_ending", "open_rows", "read_rows", "write_frame", "write_rows"]
+
+_WRITTEN = (".parquet", ".csv", ".arrow")
 
 
 def read_rows(path: str) -> pa.Table:
@@ -53,6 +58,43 @@ def read_rows(path: str) -> pa.Table:
         raise RequestError(message) from error
 
 
+def open_rows(path: str) -> pa.Table | str:
+    """Return the rows of a file, or the path where they are Parquet, which may be larger than memory.
+
+    A folder or a glob is one of Parquet files. The errors are those of `read_rows`.
+    """
+    file = Path(path)
+    parquet = file.suffix.lower() == ".parquet" and file.is_file()
+    return path if parquet or file.is_dir() or (glob.has_magic(path) and not file.exists()) else read_rows(path)
+
+
+def check_ending(path: str) -> None:
+    """Raise, before long work, if the ending of a file to be written is none that is known.
+
+    Raises
+    ------
+    RequestError
+        If it is none.
+    """
+    if Path(path).suffix.lower() not in _WRITTEN:
+        message = f"{path!r} is none of {', '.join(_WRITTEN)}: the ending says how it is written."
+        raise RequestError(message)
+
+
+def write_frame(frame: TrainingFrame, path: str) -> Path:
+    """Write a training frame to a file and return its path; Parquet without holding all of its rows.
+
+    Raises
+    ------
+    RequestError
+        If the ending is none that is known, or the file cannot be written.
+    """
+    check_ending(path)
+    if Path(path).suffix.lower() == ".parquet":
+        return frame.write_parquet(path)
+    return write_rows(frame.to_arrow(), path)
+
+
 def write_rows(table: pa.Table, path: str) -> Path:
     """Write a table to a `.parquet`, `.csv` or `.arrow` (IPC) file and return its path.
 
@@ -65,17 +107,14 @@ def write_rows(table: pa.Table, path: str) -> Path:
     import pyarrow.feather
     import pyarrow.parquet
 
+    check_ending(path)
     writers: dict[str, Callable[[], object]] = {
         ".parquet": lambda: pyarrow.parquet.write_table(table, path),
         ".csv": lambda: pyarrow.csv.write_csv(table, path),
         ".arrow": lambda: pyarrow.feather.write_feather(table, path, compression="uncompressed"),
     }
-    writer = writers.get(Path(path).suffix.lower())
-    if writer is None:
-        message = f"{path!r} is none of {', '.join(writers)}: the ending says how it is written."
-        raise RequestError(message)
     try:
-        writer()
+        writers[Path(path).suffix.lower()]()
     except OSError as error:
         message = f"{path!r} cannot be written: {error}."
         raise RequestError(message) from error
@@ -83,9 +122,10 @@ def write_rows(table: pa.Table, path: str) -> Path:
 
 
 def _read_parquet(file: Path) -> pa.Table:
-    import pyarrow.parquet
+    from pyarrow.parquet import ParquetFile  # `read_table` would bring in pandas and the dataset API
 
-    return pyarrow.parquet.read_table(file)
+    with ParquetFile(file) as opened:
+        return opened.read()
 
 
 def _read_csv(file: Path) -> pa.Table:

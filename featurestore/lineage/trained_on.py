@@ -90,6 +90,8 @@ class TrainedOn:
         The training frame: its id, its rows, when it was joined, by whom, from which commit.
     spine, spine_rows, timestamp, as_of
         SHA-256 and rows of the archived spine, its time column, and the time as of which rows were seen.
+    at
+        The moment that stood for the time of every row, where the spine had no time column.
     inputs, request
         The model's inputs in order, and those that the caller brings: `(name, type)`.
     versions
@@ -115,6 +117,7 @@ class TrainedOn:
     spine_rows: int | None
     timestamp: str
     as_of: str | None
+    at: str | None
     inputs: tuple[str, ...]
     request: tuple[tuple[str, str], ...]
     versions: tuple[TrainedVersion, ...]
@@ -122,6 +125,7 @@ class TrainedOn:
     rebuildable: bool | None
 
     def __str__(self) -> str:
+        times = f"time column {self.timestamp!r}" if self.at is None else f"no times: the newest values at {self.at}"
         about = [
             ("owner", self.owner or "-"),
             ("code", _commit(self.code)),
@@ -130,7 +134,7 @@ class TrainedOn:
                 "frame",
                 f"{short(self.frame)}, {count(self.rows, 'row')}, {moment(self.trained_at)} by {self.trained_by}",
             ),
-            ("spine", f"{short(self.spine)}, {count(self.spine_rows or 0, 'row')}, time column {self.timestamp!r}"),
+            ("spine", f"{short(self.spine)}, {count(self.spine_rows or 0, 'row')}, {times}"),
             ("as of", self.as_of or "everything known then"),
             ("rebuild", self._rebuild()),
         ]
@@ -206,6 +210,7 @@ def trained_on(connection: Connection, model: object, *, exists: Callable[[str],
         spine_rows=None if spine is None else spine.rows,
         timestamp=frame.pins.timestamp,
         as_of=as_of if as_of is None or isinstance(as_of, str) else as_of.isoformat(),
+        at=None if frame.pins.at is None else frame.pins.at.isoformat(),
         inputs=found.lock.inputs,
         request=found.lock.request,
         versions=parts,

@@ -18,7 +18,10 @@ from featurestore.model.times import parse_time
 if TYPE_CHECKING:
     import os
 
-__all__ = ["Pin", "PinSet", "SpinePin"]
+__all__ = ["DEFAULT_TIMESTAMP", "Pin", "PinSet", "SpinePin"]
+
+DEFAULT_TIMESTAMP = "event_timestamp"
+"""The spine's time column where none is named."""
 
 _FORMAT = 1
 _HEADER = "# A featurestore lock: the exact feature versions and rows. Commit it beside the model; do not edit it.\n"
@@ -59,7 +62,7 @@ class PinSet:
     pins
         One per feature version read.
     timestamp
-        The spine's time column.
+        The spine's time column; the spine may have none where `at` is set or every view is a dimension.
     as_of
         None, `"spine"`, or the time as of which rows are seen.
     spine
@@ -68,20 +71,25 @@ class PinSet:
         For the lock of a model: the columns it reads, in order.
     request
         For the lock of a model: `(name, Arrow type)` of those inputs that the caller brings himself.
+    at
+        The moment as of which every row of a spine without times is asked; None if the spine has times, or no view
+        asks for one.
     """
 
     columns: tuple[tuple[str, Reference], ...]
     pins: tuple[Pin, ...]
-    timestamp: str = "event_timestamp"
+    timestamp: str = DEFAULT_TIMESTAMP
     as_of: datetime | str | None = None
     spine: SpinePin | None = None
     inputs: tuple[str, ...] = field(default=())
     request: tuple[tuple[str, str], ...] = field(default=())
+    at: datetime | None = None
 
     @property
     def versions(self) -> PinSet:
         """The same feature versions without snapshots and spine: new rows, same code."""
-        return replace(self, pins=tuple(replace(pin, snapshot=None) for pin in self.pins), spine=None, as_of=None)
+        pins = tuple(replace(pin, snapshot=None) for pin in self.pins)
+        return replace(self, pins=pins, spine=None, as_of=None, at=None)
 
     @property
     def digest(self) -> str:
@@ -105,6 +113,8 @@ class PinSet:
         head: dict[str, Any] = {"format": _FORMAT, "timestamp": self.timestamp}
         if self.as_of is not None:
             head["as_of"] = self.as_of if isinstance(self.as_of, str) else self.as_of.isoformat()
+        if self.at is not None:
+            head["at"] = self.at.isoformat()
         if self.inputs:
             head["inputs"] = list(self.inputs)
         value: dict[str, Any] = {**head, "versions": {}, "columns": {}}
@@ -150,6 +160,7 @@ class PinSet:
                 else SpinePin(_text(spine["digest"]), _count(spine["rows"]), _types(spine["columns"])),
                 _names(value.get("inputs", [])),
                 _types(value.get("request", {})),
+                _at(value.get("at")),
             )
         except (KeyError, TypeError, AttributeError, ValueError, RequestError) as error:
             message = f"{where} is not well formed ({error!r}): restore it from version control or save it again."
@@ -263,6 +274,10 @@ def _as_of(value: datetime | str | None) -> datetime | str | None:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)  # no lock is fixed by a duration back from now
     return parse_time(value)
+
+
+def _at(value: str | None) -> datetime | None:
+    return None if value is None else parse_time(datetime.fromisoformat(_text(value)))
 
 
 def _toml(value: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,10 +16,31 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
     Words: TypeAlias = NDArray[Any]
 
-__all__ = ["NO_TIME", "from_words", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+__all__ = ["NO_TIME", "bare", "empty", "from_words", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
 
 NO_TIME = int(np.iinfo(np.int64).min)
 """Before every real time: a null created time, which loses every tie, and the event time of a dimension."""
+
+
+def bare(schema: pa.Schema) -> pa.Schema:
+    """Return a schema without metadata; the items of lists, which libraries call differently, are called `item`."""
+    return pa.schema([field.with_type(_bare(field.type)).remove_metadata() for field in schema])
+
+
+def _bare(type_: Any) -> Any:  # noqa: ANN401 - the stubs tell types of lists apart
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(_bare(field.type)).remove_metadata() for field in type_])
+    if not (pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)):
+        return type_
+    item = pa.field("item", _bare(type_.value_type), nullable=type_.value_field.nullable)
+    if pa.types.is_fixed_size_list(type_):
+        return pa.list_(item, type_.list_size)
+    return pa.large_list(item) if pa.types.is_large_list(type_) else pa.list_(item)
+
+
+def empty(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows; `schema.empty_table()` would import pandas."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def whole(column: Column) -> Array:
@@ -41,19 +61,30 @@ def nulls(rows: int, type_: pa.DataType) -> Array:
 
 def take(array: Array, places: Ints) -> Array:
     """Return the values at `places`, exactly as they are."""
-    indices: pa.Int64Array = pa.array(places, pa.int64())
+    # `pa.array` of a NumPy array would import pandas.
+    data: Any = np.ascontiguousarray(places, dtype=np.int64)
+    indices: Any = pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(data)])
     return array.take(indices)
 
 
 def integers(array: Array, *, null: int) -> Ints:
     """Return integers, or times in their unit, as int64 with `null` for nulls."""
-    filled: Array = pc.fill_null(array.cast(pa.int64()), null)  # type: ignore[arg-type] # the stubs know only arrays
-    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
+    values: Ints = _fixed(array.cast(pa.int64()), np.int64)
+    return np.where(valid(array), values, null) if array.null_count else values
 
 
 def valid(array: Array) -> Flags:
     """Return which values are not null."""
-    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return np.asarray(_fixed(array.is_valid().cast(pa.uint8()), np.bool_))
+
+
+def _fixed(array: Array, dtype: Any) -> NDArray[Any]:  # noqa: ANN401 - what NumPy takes for a type
+    """Return values of fixed width without nulls, not copied; `to_numpy` would import pandas."""
+    if not len(array):
+        return np.empty(0, dtype=dtype)
+    data: Any = array.buffers()[1]
+    values: NDArray[Any] = np.frombuffer(data, dtype=dtype)[array.offset : array.offset + len(array)]
+    return values
 
 
 def is_text(type_: pa.DataType) -> bool:

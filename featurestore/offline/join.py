@@ -36,7 +36,7 @@ from featurestore.offline.report import FrameReport, ReadReport
 from featurestore.offline.run_file import RunFile
 from featurestore.offline.search import AsOf, Search, places_of
 from featurestore.offline.search_duckdb import search_duckdb
-from featurestore.offline.spine import SpineTimes, spine_key, spine_times
+from featurestore.offline.spine import SpineTimes, constant_times, spine_key, spine_times
 
 if TYPE_CHECKING:
     from featurestore.offline.arrays import Array, Column, Flags, Ints
@@ -108,12 +108,13 @@ def join(
     timestamp: str,
     as_of: datetime | str | None,
     order: Sequence[str],
+    at: datetime | None = None,
     settings: Settings | None = None,
     strategy: str | None = None,
 ) -> JoinResult:
     """Join feature versions to a spine, each spine row as of its own time; see `Join`."""
-    plan = Join(reads, timestamp=timestamp, as_of=as_of, order=order, settings=settings, strategy=strategy)
-    return plan.run(spine)
+    made = Join(reads, timestamp=timestamp, as_of=as_of, order=order, at=at, settings=settings, strategy=strategy)
+    return made.run(spine)
 
 
 class Join:
@@ -130,6 +131,8 @@ class Join:
         created time is null is not seen then.
     order
         The output columns of all reads, in the order in which they follow the spine's.
+    at
+        The time of every row of a spine without times. `as_of` then leaves views without a created time as they are.
     settings
         Threads, and the memory of the general path.
     strategy
@@ -150,10 +153,11 @@ class Join:
         timestamp: str,
         as_of: datetime | str | None,
         order: Sequence[str],
+        at: datetime | None = None,
         settings: Settings | None = None,
         strategy: str | None = None,
     ) -> None:
-        if as_of is not None:
+        if as_of is not None and at is None:
             for read in reads:
                 if read.definition.created_time is None:
                     message = (
@@ -164,6 +168,7 @@ class Join:
         self._reads = tuple(_Read(read, tuple(RunFile(path, read.label) for path in read.files)) for read in reads)
         self._timestamp = timestamp
         self._as_of = _as_of(as_of)
+        self._at = at
         self._order = tuple(order)
         self._settings = settings or Settings()
         self._threads = self._settings.threads or os.cpu_count() or 1
@@ -209,6 +214,8 @@ class Join:
         return JoinResult(table, tuple(reports), self._order)
 
     def _keyed(self, spine: pa.Table) -> _Keyed:
+        if self._at is not None:
+            return _Keyed(spine, constant_times(spine.num_rows, self._at))
         timeless = all(read.view.definition.event_time is None for read in self._reads) and not self._as_of.spine
         if timeless and self._timestamp not in spine.column_names:
             return _Keyed(spine, None)
@@ -227,21 +234,24 @@ class Join:
         why = "rows are sorted by key and time, and indexed"
         return _Search(read, needles, [], [places_of(file, index) for file in read.files], why)
 
+    def _as_of_for(self, read: _Read) -> AsOf:
+        """Return which rows of a read are seen; where nobody knows when they were created, all are."""
+        return AsOf() if read.view.definition.created_time is None else self._as_of
+
     def _search(self, pool: ThreadPoolExecutor, searches: Sequence[_Search]) -> list[Match]:
         """Return what each search finds; shards of all of them run side by side."""
         matches, tasks = [], []
         for item in searches:
             definition = item.read.view.definition
+            as_of = self._as_of_for(item.read)
             if item.places is None:
                 paths = [file.path for file in item.read.files]
                 label, settings = item.read.view.label, self._settings
                 matches.append(
-                    search_duckdb(
-                        definition, paths, item.keys, item.needles, self._as_of, label=label, settings=settings
-                    )
+                    search_duckdb(definition, paths, item.keys, item.needles, as_of, label=label, settings=settings)
                 )
             else:
-                search = Search(definition, item.read.files, item.places, item.needles, self._as_of)
+                search = Search(definition, item.read.files, item.places, item.needles, as_of)
                 count = len(item.needles.ids)
                 tasks += [partial(search.shard, at, min(count, at + _SHARD)) for at in range(0, count, _SHARD)]
                 matches.append(search.match)

@@ -119,7 +119,7 @@ class Search:
         event, created = self.definition.event_time, self.definition.created_time
         rows, bounds, owner = Stretches.list_rows(low, high)
         times = np.full(len(rows), NO_TIME, dtype=np.int64) if event is None else file.micros(group, event, rows)
-        known = times if created is None else file.micros(group, created, rows)
+        known = times if created is None else file.micros(group, created, rows)  # `as_of` is given only with `created`
         stretches = Stretches(rows, times, known, bounds, owner)
         if self.as_of.moment is None:
             return newest_known(stretches, wanted)

@@ -1,12 +1,14 @@
 """Spines: the rows to be trained on, as the caller gives them, and what the join needs of them.
 
-`read_spine` takes what people hold rows in and returns one Arrow table whose columns are the caller's own, checked
-against the request. The join reads two things beside them, derived from that table alone so that an archived spine
-gives the same: `spine_times` (microseconds since 1970 UTC) and `spine_key` (cast exactly). Rows count from 0.
+`open_spine` takes what people hold rows in; the rows, one Arrow table or block by block out of Parquet, have the
+caller's own columns and are checked against the request. The join reads two things beside them, derived from those
+columns alone so that an archived spine gives the same: `spine_times` (microseconds since 1970 UTC) and `spine_key`
+(cast exactly). Rows count from 0.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
@@ -17,17 +19,28 @@ import pyarrow.compute as pc
 
 from featurestore.errors import RequestError, nearest
 from featurestore.model.times import to_micros
-from featurestore.offline.arrays import integers, is_text, nulls, plain, valid
+from featurestore.offline.arrays import empty, integers, is_text, nulls, plain, valid
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.spine_formats import read_moment, to_table
+from featurestore.offline.spine_parquet import ParquetSpine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from featurestore.model.types import FeatureType
     from featurestore.offline.arrays import Array, Flags, Ints
 
-__all__ = ["SpineTimes", "read_spine", "spine_key", "spine_times"]
+__all__ = [
+    "SpineTimes",
+    "check_columns",
+    "checked",
+    "constant_times",
+    "open_spine",
+    "read_spine",
+    "spine_key",
+    "spine_times",
+    "time_columns",
+]
 
 _DAY = 86_400_000_000
 _FIRST = to_micros(datetime.min.replace(tzinfo=UTC))
@@ -52,6 +65,33 @@ class SpineTimes:
     valid: Flags
 
 
+class _RowError(RequestError):
+    """One row of a spine is wrong; `text` follows its number."""
+
+    def __init__(self, row: int, text: str) -> None:
+        super().__init__(f"row {row} of the spine{text}")
+        self.row = row
+        self.text = text
+
+
+def open_spine(spine: object, *, timestamp: str, needed: Mapping[str, FeatureType]) -> pa.Table | ParquetSpine:
+    """Return the rows of a spine as a table, or as the Parquet files they are in; nothing is checked yet.
+
+    Parameters
+    ----------
+    spine, timestamp, needed
+        See `read_spine`.
+
+    Raises
+    ------
+    RequestError
+        If it is none of the formats, or cannot be read.
+    """
+    if isinstance(spine, (str, os.PathLike)):
+        return ParquetSpine(os.fspath(spine))
+    return to_table(spine, timestamp=timestamp, types={name: to_arrow(type_) for name, type_ in needed.items()})
+
+
 def read_spine(spine: object, *, timestamp: str, needed: Mapping[str, FeatureType], timeless: bool = False) -> pa.Table:
     """Read a spine and check that the request can be answered from it.
 
@@ -59,7 +99,8 @@ def read_spine(spine: object, *, timestamp: str, needed: Mapping[str, FeatureTyp
     ----------
     spine
         An Arrow table, batch or batch reader, a Polars DataFrame or LazyFrame, a pandas DataFrame (its index is not
-        read), a DuckDB relation, the path of a Parquet file, a list of dicts, or a dict of columns.
+        read), a DuckDB relation, the path of a Parquet file (or a folder or glob of such), a list of dicts, or a dict
+        of columns.
     timestamp
         The time column. Naive times are UTC, aware ones are converted row by row, ISO text is parsed, a date is its
         midnight; null is allowed and matches nothing.
@@ -78,18 +119,55 @@ def read_spine(spine: object, *, timestamp: str, needed: Mapping[str, FeatureTyp
         If it cannot be read, a column is missing, or a key or a time is not what it should be. The text names the
         column and, where it is one value, the row.
     """
-    types = {column: to_arrow(type_) for column, type_ in needed.items()}
-    table = to_table(spine, timestamp=timestamp, types=types)
-    names = table.column_names
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    opened = open_spine(spine, timestamp=timestamp, needed=needed)
+    table = opened.read() if isinstance(opened, ParquetSpine) else opened
+    timed = timestamp in table.column_names or not timeless
+    check_columns(table.schema, timestamp=timestamp if timed else None, needed=needed)
+    for _ in checked([table], timestamp=timestamp if timed else None, needed=needed):
+        pass
+    return table
+
+
+def check_columns(schema: pa.Schema, *, timestamp: str | None, needed: Mapping[str, FeatureType]) -> None:
+    """Check the columns of a spine, before any row is read; `timestamp` is None where no time is needed.
+
+    Raises
+    ------
+    RequestError
+        If a column is missing, is there twice or has a wrong type.
+    """
+    doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if doubled:
         message = f"the spine has several columns of the name {doubled[0]!r}: rename all but one."
         raise RequestError(message)
+    _check_rows(empty(schema), timestamp, needed)
+
+
+def checked(
+    tables: Iterable[pa.Table], *, timestamp: str | None, needed: Mapping[str, FeatureType]
+) -> Iterator[pa.Table]:
+    """Give the tables on, each after its keys and times were checked; rows count from the first table's first.
+
+    Raises
+    ------
+    RequestError
+        If a key or a time is not what it should be. The text names the column and the row.
+    """
+    first = 0
+    for table in tables:
+        try:
+            _check_rows(table, timestamp, needed)
+        except _RowError as error:
+            raise _RowError(first + error.row, error.text) from None
+        first += table.num_rows
+        yield table
+
+
+def _check_rows(table: pa.Table, timestamp: str | None, needed: Mapping[str, FeatureType]) -> None:
     for column, type_ in needed.items():
         spine_key(table, column, type_)
-    if timestamp in names or not timeless:
+    if timestamp is not None:
         spine_times(table, timestamp)
-    return table
 
 
 # ---------------------------------------------------------------------------------------------------------- times
@@ -105,11 +183,7 @@ def spine_times(table: pa.Table, timestamp: str) -> SpineTimes:
         range.
     """
     if timestamp not in table.column_names:
-        message = (
-            f"the spine has no time column {timestamp!r}.{nearest(timestamp, table.column_names)} "
-            "Say which column holds the time with timestamp=... (a pandas index is no column: use reset_index())."
-        )
-        raise RequestError(message)
+        raise RequestError(_no_times(table.schema, timestamp))
     column = plain(table.column(timestamp))
     known = valid(column)
     if pa.types.is_null(column.type):
@@ -129,6 +203,32 @@ def spine_times(table: pa.Table, timestamp: str) -> SpineTimes:
         )
         raise RequestError(message)
     return SpineTimes(micros, known)
+
+
+def constant_times(rows: int, at: datetime) -> SpineTimes:
+    """Return the times of a spine without a time column: one moment for all rows."""
+    return SpineTimes(np.full(rows, to_micros(at), dtype=np.int64), np.ones(rows, dtype=np.bool_))
+
+
+def time_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns whose type is that of a time: timestamps and dates, also as dictionaries."""
+    return [field.name for field in schema if _is_time(field.type)]
+
+
+def _is_time(type_: pa.DataType) -> bool:
+    if isinstance(type_, pa.DictionaryType):
+        return _is_time(type_.value_type)
+    return pa.types.is_timestamp(type_) or pa.types.is_date(type_)
+
+
+def _no_times(schema: pa.Schema, timestamp: str) -> str:
+    found = " or ".join(f'timestamp="{name}"' for name in time_columns(schema))
+    cure = (
+        f"Say which column holds the time: {found}."
+        if found
+        else "Say which column holds the time with timestamp=... (a pandas index is no column: use reset_index())."
+    )
+    return f"the spine has no time column {timestamp!r}.{nearest(timestamp, schema.names)} {cure}"
 
 
 def _from_timestamps(column: Array, timestamp: str) -> Ints:
@@ -171,8 +271,7 @@ def _from_text(column: Array, timestamp: str) -> Ints:
                 micros[place] = to_micros(read_moment(text, what=timestamp))
             except RequestError as error:
                 row = pc.index(encoded.indices, pa.scalar(place, encoded.indices.type)).as_py()
-                message = f"row {row} of the spine: {error}"
-                raise RequestError(message) from None
+                raise _RowError(row, f": {error}") from None
     return np.append(micros, 0)[integers(encoded.indices, null=-1)]
 
 
@@ -181,8 +280,7 @@ def _fail(timestamp: str, row: int, column: Array, reason: str) -> NoReturn:
         shown = str(column[row].as_py())
     except (OverflowError, ValueError):  # no Python value: out of range, or nanoseconds without pandas
         shown = f"{column.slice(row, 1).view(_STORED[column.type.bit_width])[0]} ({column.type})"
-    message = f"row {row} of the spine: {timestamp} {shown} {reason}."
-    raise RequestError(message)
+    raise _RowError(row, f": {timestamp} {shown} {reason}.")
 
 
 # ----------------------------------------------------------------------------------------------------------- keys
@@ -216,11 +314,11 @@ def spine_key(table: pa.Table, column: str, type_: FeatureType) -> Array:
         return found.cast(target)
     except pa.ArrowInvalid:
         row = _first_misfit(found, target)
-        message = (
-            f"row {row} of the spine has {column} = {found[row].as_py()}, which does not fit the key's type: "
-            f"expected {type_}, found {found.type}. Use null for an unknown key."
+        text = (
+            f" has {column} = {found[row].as_py()}, which does not fit the key's type: expected {type_}, found "
+            f"{found.type}. Use null for an unknown key."
         )
-        raise RequestError(message) from None
+        raise _RowError(row, text) from None
 
 
 def _holds(found: pa.DataType, kind: str) -> bool:

@@ -1,4 +1,8 @@
-"""Archived spines: one Parquet file each, named by the SHA-256 of its bytes, from which the same table comes back."""
+"""Archived spines: one Parquet file each, named by the SHA-256 of its bytes, from which the same table comes back.
+
+A spine is written and read block by block, one row group each, so that it may be larger than memory. The same rows are
+the same file, in whatever pieces they came.
+"""
 
 from __future__ import annotations
 
@@ -14,52 +18,49 @@ import pyarrow.parquet as pq
 
 from featurestore.errors import CorruptError, RequestError
 from featurestore.model.pins import SpinePin
-from featurestore.offline.arrays import whole
+from featurestore.offline.arrays import empty, whole
+from featurestore.offline.blocks import cut
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import IO
 
     from featurestore.offline.arrays import Array, Column
 
-__all__ = ["archive_spine", "load_spine"]
+__all__ = ["ArchivedSpine", "archive_blocks", "archive_spine", "load_spine", "open_archived"]
 
 _FOLDER = "spines"
-_ROW_GROUP = 1 << 20
 _SCHEMA = b"featurestore:schema"
 
 
-def archive_spine(root: Path, table: pa.Table) -> SpinePin:
-    """Keep a spine under `root`, durably; the same rows again are the same file.
+class ArchivedSpine:
+    """An archived spine, read block by block.
 
-    Raises
-    ------
-    RequestError
-        If a column has a type that cannot be kept exactly.
+    Attributes
+    ----------
+    pin
+        What it is.
+    schema
+        Its columns with their exact Arrow types.
+    rows
+        How many.
     """
-    table = table.replace_schema_metadata(None).combine_chunks()
-    folder = root / _FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            _write(table, file)
-            sha256 = _sha256(temporary)
-            target = _path(root, sha256)
-            if target.exists():
-                temporary.unlink()
-            else:
-                os.fsync(file.fileno())
-                temporary.chmod(0o644)
-                temporary.replace(target)
-                _sync_folder(folder)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    return SpinePin(sha256, table.num_rows, _columns(table.schema))
+
+    def __init__(self, root: Path, pin: SpinePin) -> None:
+        self.pin = pin
+        self._file = _path(root, pin.digest)
+        with pq.ParquetFile(self._file) as opened:
+            self.schema, self.rows = _schema(opened), opened.metadata.num_rows
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Give the rows in the blocks in which they were kept."""
+        with pq.ParquetFile(self._file) as opened:
+            for group in range(opened.num_row_groups):
+                yield _unpack(opened.read_row_group(group), opened)
 
 
-def load_spine(root: Path, pin: SpinePin) -> pa.Table:
-    """Return an archived spine with its exact Arrow types.
+def open_archived(root: Path, pin: SpinePin) -> ArchivedSpine:
+    """Return an archived spine, checked to be what was pinned.
 
     Raises
     ------
@@ -74,14 +75,55 @@ def load_spine(root: Path, pin: SpinePin) -> pa.Table:
     if found != pin.digest:
         message = f"the archived spine {path} was altered (its SHA-256 is {found}): restore it from a backup."
         raise CorruptError(message)
-    table = _read(path)
-    if (table.num_rows, _columns(table.schema)) != (pin.rows, pin.columns):
+    spine = ArchivedSpine(root, pin)
+    if (spine.rows, _columns(spine.schema)) != (pin.rows, pin.columns):
         message = (
-            f"the archived spine {path} holds {table.num_rows} rows of {_columns(table.schema)}, "
+            f"the archived spine {path} holds {spine.rows} rows of {_columns(spine.schema)}, "
             f"the pins say {pin.rows} rows of {pin.columns}: the lock was edited by hand; restore it."
         )
         raise CorruptError(message)
-    return table
+    return spine
+
+
+def archive_spine(root: Path, table: pa.Table) -> SpinePin:
+    """Keep a spine under `root`, durably; the same rows again are the same file.
+
+    Raises
+    ------
+    RequestError
+        If a column has a type that cannot be kept exactly.
+    """
+    table = table.replace_schema_metadata(None).unify_dictionaries()
+    return archive_blocks(root, table.schema, cut([table], table.schema))
+
+
+def archive_blocks(root: Path, schema: pa.Schema, blocks: Iterable[pa.Table]) -> SpinePin:
+    """Keep a spine that comes in the blocks of `cut`; dictionary columns have one dictionary throughout."""
+    folder = root / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".tmp", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            rows = _write(schema, blocks, file)
+            sha256 = _sha256(temporary)
+            target = _path(root, sha256)
+            if target.exists():
+                temporary.unlink()
+            else:
+                os.fsync(file.fileno())
+                temporary.chmod(0o644)
+                temporary.replace(target)
+                _sync_folder(folder)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    return SpinePin(sha256, rows, _columns(schema))
+
+
+def load_spine(root: Path, pin: SpinePin) -> pa.Table:
+    """Return an archived spine whole; the errors are those of `open_archived`."""
+    spine = open_archived(root, pin)
+    return pa.concat_tables(list(spine.tables()) or [empty(spine.schema)])
 
 
 def _path(root: Path, sha256: str) -> Path:
@@ -92,21 +134,41 @@ def _columns(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
     return tuple((field.name, str(field.type)) for field in schema)
 
 
-def _write(table: pa.Table, file: IO[bytes]) -> None:
+def _write(schema: pa.Schema, blocks: Iterable[pa.Table], file: IO[bytes]) -> int:
+    """Write the blocks and return how many rows they have; the first one brings the values of dictionary columns."""
+    writer = None
+    rows = 0
     try:
-        pq.write_table(_pack(table), file, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP)
-        file.flush()
-        if not _read(Path(file.name), rows=False).schema.equals(table.schema):
-            message = f"{table.schema} would not come back"
-            raise pa.ArrowNotImplementedError(message)
+        _check(schema)
+        for block in blocks:
+            packed = _pack(block)
+            if writer is None:
+                writer = pq.ParquetWriter(file, packed.schema, compression="zstd", compression_level=1)
+            writer.write_table(packed, row_group_size=max(1, packed.num_rows))
+            rows += block.num_rows
     except pa.ArrowException as error:
         message = f"the spine has a column that cannot be kept exactly ({error}): cast it before you ask for a frame."
         raise RequestError(message) from error
+    finally:
+        if writer is not None:
+            writer.close()
+    file.flush()
+    return rows
+
+
+def _check(schema: pa.Schema) -> None:
+    """Raise if not every type comes back from Parquet."""
+    packed = _pack(empty(schema))
+    sink = pa.BufferOutputStream()
+    pq.write_table(packed, sink)
+    with pq.ParquetFile(pa.BufferReader(sink.getvalue())) as opened:
+        if not _unpack(opened.read(), opened).schema.equals(schema):
+            message = f"{schema} would not come back"
+            raise pa.ArrowNotImplementedError(message)
 
 
 def _pack(table: pa.Table) -> pa.Table:
     """Return the table as Parquet can hold it exactly: of dictionary columns the indices, their values as metadata."""
-    table = table.unify_dictionaries()
     kept = {_SCHEMA: base64.b64encode(table.schema.serialize())}
     for place, field in enumerate(table.schema):
         if isinstance(field.type, pa.DictionaryType):
@@ -116,15 +178,16 @@ def _pack(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata(kept)
 
 
-def _read(path: Path, *, rows: bool = True) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        metadata = file.metadata.metadata or {}
-        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(metadata[_SCHEMA])))
-        table = file.read() if rows else file.schema_arrow.empty_table()
+def _schema(opened: pq.ParquetFile) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode((opened.metadata.metadata or {})[_SCHEMA])))
+
+
+def _unpack(table: pa.Table, opened: pq.ParquetFile) -> pa.Table:
+    schema = _schema(opened)
     columns: list[Array | Column] = []
     for place, (column, field) in enumerate(zip(table.columns, schema, strict=True)):
         if isinstance(field.type, pa.DictionaryType):
-            values = _from_ipc(base64.b64decode(metadata[_values_of(place)]))
+            values = _from_ipc(base64.b64decode((opened.metadata.metadata or {})[_values_of(place)]))
             indices: Any = whole(column).cast(field.type.index_type)
             columns.append(pa.DictionaryArray.from_arrays(indices, values, ordered=field.type.ordered))
         else:

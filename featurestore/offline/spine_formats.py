@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from featurestore.errors import RequestError
 from featurestore.model.times import parse_time
-from featurestore.offline.arrays import nulls
+from featurestore.offline.arrays import bare, nulls
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +51,7 @@ def to_table(spine: object, *, timestamp: str, types: Mapping[str, pa.DataType])
     except (pa.ArrowException, OSError) as error:
         message = f"the spine cannot be read: {error}"
         raise RequestError(message) from error
-    return table.cast(pa.schema([field.remove_metadata() for field in table.schema]))
+    return table.cast(bare(table.schema))
 
 
 def _from_library(spine: Any, timestamp: str, types: Mapping[str, pa.DataType]) -> pa.Table | None:  # noqa: ANN401
@@ -70,8 +68,6 @@ def _from_library(spine: Any, timestamp: str, types: Mapping[str, pa.DataType]) 
 
 
 def _from_python(spine: object, timestamp: str, types: Mapping[str, pa.DataType]) -> pa.Table:
-    if isinstance(spine, (str, os.PathLike)):
-        return _from_parquet(os.fspath(spine))
     if isinstance(spine, Mapping):
         return _from_columns(spine, timestamp, types)
     if isinstance(spine, Sequence) and all(isinstance(row, Mapping) for row in spine):
@@ -91,17 +87,6 @@ def _describe(value: object) -> str:
         other = next((item for item in value if not isinstance(item, Mapping)), None)
         return f"a {type(value).__name__} that holds {other!r}"
     return f"a {type(value).__name__}"
-
-
-def _from_parquet(path: str) -> pa.Table:
-    if not os.path.exists(path):  # noqa: PTH110 - the path may be text of any kind
-        message = f"there is no Parquet file {path!r} to read the spine from."
-        raise RequestError(message)
-    try:
-        return pq.read_table(path, partitioning=None)
-    except pa.ArrowInvalid as error:
-        message = f"{path!r} is not a Parquet file: give {_ACCEPTED}."
-        raise RequestError(message) from error
 
 
 def _from_polars(frame: Any) -> pa.Table:  # noqa: ANN401 - a Polars frame

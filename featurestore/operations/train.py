@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from featurestore.catalog import frames, models, snapshots
-from featurestore.errors import CollisionError, CorruptError, NotFoundError, RequestError
-from featurestore.model.names import fold
-from featurestore.model.pins import Pin, PinSet, SpinePin
-from featurestore.model.reference import Reference, parse_reference
+from featurestore.catalog import frames, snapshots
+from featurestore.errors import CollisionError, CorruptError, RequestError
+from featurestore.model.pins import Pin, PinSet
 from featurestore.model.snapshot import Snapshot
 from featurestore.model.times import parse_time
-from featurestore.model.version import FeatureVersion
+from featurestore.offline.blockwise import Question
 from featurestore.offline.frame import TrainingFrame, frame_id
-from featurestore.offline.join import ViewRead, join
-from featurestore.offline.spine import read_spine
-from featurestore.offline.spine_archive import archive_spine, load_spine
+from featurestore.offline.join import ViewRead
 from featurestore.operations.code import code_state
+from featurestore.operations.pinned import pins_of, references_of
 from featurestore.operations.publish import head_of
-from featurestore.operations.resolve import Column, as_reference, by_version, lock_columns, reference_columns
+from featurestore.operations.resolve import Column, by_version, lock_columns, reference_columns
+from featurestore.operations.spines import (
+    Spine,
+    asked_at,
+    check_spine,
+    first_block,
+    given_spine,
+    keep_spine,
+    window_spine,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
     from sqlalchemy import Connection
 
-    from featurestore.model.types import FeatureType
+    from featurestore.offline.join_plan import JoinPlan
+    from featurestore.offline.report import FrameReport
+    from featurestore.offline.spine_archive import ArchivedSpine
     from featurestore.operations.context import Context
 
-__all__ = ["get_training_frame", "load_frame"]
+__all__ = ["explain_training_frame", "get_training_frame", "load_frame"]
 
 _log = logging.getLogger(__name__)
+
+Time = datetime | date | str
 
 
 def get_training_frame(
@@ -47,7 +53,9 @@ def get_training_frame(
     spine: Any = None,  # noqa: ANN401 - a table of any library
     *,
     timestamp: str | None = None,
-    as_of: datetime | date | str | None = None,
+    as_of: Time | None = None,
+    start: Time | None = None,
+    end: Time | None = None,
 ) -> TrainingFrame:
     """Join a spine with feature versions, point in time.
 
@@ -56,12 +64,17 @@ def get_training_frame(
     pinned_versions
         References, a mapping of view to version, a `PinSet`, a model version, or the path of a lock (`.lock`).
     spine
-        The rows to train on: Arrow, Polars, pandas, a DuckDB relation, a Parquet path, or a list of dicts. None takes
-        the spine that the pins hold.
+        The rows to train on: Arrow, Polars, pandas, a DuckDB relation, the path of a Parquet file (or a folder or glob
+        of them), or a list of dicts. None takes the spine that the pins hold. Parquet of more rows than fit into a
+        block is joined when the frame's rows are asked for and may be larger than memory, unless it holds a column of
+        dictionaries (categories), which is read whole.
     timestamp
-        The spine's time column; None takes what the pins say, otherwise `event_timestamp`.
+        The spine's time column; None takes what the pins say, otherwise `event_timestamp`. If it is None and the spine
+        has no column of times at all, every row gets the newest values at `as_of`, or now: the pins record the moment.
     as_of
         See only rows known by then; `"spine"`: by each row's own time.
+    start, end
+        Instead of a spine: the rows of the first view named, with event times in `[start, end)`. One may be left out.
 
     Raises
     ------
@@ -74,12 +87,57 @@ def get_training_frame(
     CorruptError
         If pinned rows are missing or damaged.
     """
+    options = Options(timestamp, as_of, start, end)
+    return _join(context, _ask(context, pinned_versions, spine, options))
+
+
+def explain_training_frame(
+    context: Context,
+    pinned_versions: object,
+    spine: Any = None,  # noqa: ANN401 - a table of any library
+    *,
+    timestamp: str | None = None,
+    as_of: Time | None = None,
+    start: Time | None = None,
+    end: Time | None = None,
+) -> JoinPlan:
+    """Say how `get_training_frame` would join the same request, and join nothing; of a long spine its first block."""
+    asked = _ask(context, pinned_versions, spine, Options(timestamp, as_of, start, end))
+    question = asked.question
+    question.answered(asked.spine.schema)
+    return question.opened().plan(first_block(asked.spine))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a request, as `get_training_frame` takes them."""
+
+    timestamp: str | None
+    as_of: Time | None
+    start: Time | None
+    end: Time | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request resolved: its columns, the rows of each version, the pins so far, the spine, and what to join."""
+
+    columns: Sequence[Column]
+    chosen: Mapping[str, Snapshot]
+    pins: PinSet
+    spine: Spine
+    question: Question
+
+
+def _ask(context: Context, pinned_versions: object, spine: object, options: Options) -> _Asked:
+    timestamp, as_of = options.timestamp, options.as_of
     if not isinstance(timestamp, str | None):
         raise RequestError(f"timestamp={timestamp!r} names no column: give the name of the spine's time column.")
+    window = _window(spine, options.start, options.end)
     with context.catalog.read() as connection:
-        pins = _pins(connection, pinned_versions)
+        pins = pins_of(connection, pinned_versions)
         if pins is None:
-            references = _references(pinned_versions)
+            references = references_of(pinned_versions)
             columns = reference_columns(connection, references, require_pins=context.settings.require_pins)
             pins = PinSet(tuple((column.name, column.reference) for column in columns), ())
         else:
@@ -97,7 +155,20 @@ def get_training_frame(
         inputs=(),
         request=(),
     )
-    return _join(context, columns, chosen, pins, _spine(context, spine, pins, columns))
+    rows: Spine
+    if window is None:
+        rows = given_spine(context, spine, pins, columns)
+    else:
+        rows = window_spine(context, columns, chosen, timestamp=pins.timestamp, start=window[0], end=window[1])
+    pins = replace(pins, at=asked_at(rows.schema, pins, columns, explicit=timestamp is not None))
+    check_spine(rows.schema, pins, columns)
+    _check_names(rows.schema, columns)
+    for snapshot in chosen.values():
+        _check_files(context, snapshot)
+    names = tuple(column.name for column in columns)
+    reads = tuple(_reads(context, columns, chosen))
+    question = Question(reads, pins.timestamp, pins.as_of, pins.at, names, context.settings)
+    return _Asked(columns, chosen, pins, rows, question)
 
 
 def load_frame(context: Context, frame: object) -> TrainingFrame:
@@ -107,57 +178,16 @@ def load_frame(context: Context, frame: object) -> TrainingFrame:
     return get_training_frame(context, record.pins)
 
 
-def _pins(connection: Connection, value: object) -> PinSet | None:
-    """Return the pins that a value stands for; None if it is a list or mapping of references."""
-    if isinstance(value, TrainingFrame):
-        return value.pins
-    if isinstance(value, PinSet):
-        return value
-    if isinstance(value, models.ModelVersion):
-        return _of_model(connection, value)
-    if isinstance(value, (str, os.PathLike)):
-        text = os.fspath(value)
-        if text.endswith(".lock"):
-            return PinSet.load(text)
-        if "@" in text and ":" not in text:
-            try:
-                return _of_model(connection, models.find(connection, text))
-            except NotFoundError:
-                if not _is_reference(text):
-                    raise
-    return None
-
-
-def _is_reference(text: str) -> bool:
-    return "@v" in text or len(text.partition("@")[2]) >= 8  # noqa: PLR2004 - a fingerprint's shortest form
-
-
-def _of_model(connection: Connection, model: models.ModelVersion) -> PinSet:
-    """Return the pins of the frame that a model was trained on, whole: with the columns it does not read."""
-    return frames.find(connection, model.frame).pins
-
-
-def _references(value: object) -> list[object]:
-    if isinstance(value, Mapping):
-        return [_of_mapping(view, version) for view, version in value.items()]
-    if isinstance(value, (str, Reference, FeatureVersion, Snapshot)):
-        return [value]
-    if isinstance(value, Iterable):
-        return list(value)
-    raise RequestError(
-        f"{value!r} pins nothing: give references, a mapping of view to version, a PinSet, a model version "
-        "or the path of a lock."
-    )
-
-
-def _of_mapping(view: object, version: object) -> Reference:
-    """Return the reference to all features of a view's version: a number, text, or what `apply` returned."""
-    if isinstance(version, (str, int)):
-        return parse_reference(f"{view}@{f'v{version}' if isinstance(version, int) else version.removeprefix('@')}")
-    reference = as_reference(version)
-    if fold(reference.view) != fold(str(view)):
-        raise RequestError(f"{str(reference)!r} is no version of {view!r}: pin each view to a version of its own.")
-    return reference
+def _window(spine: object, start: Time | None, end: Time | None) -> tuple[datetime | None, datetime | None] | None:
+    """Return the window asked for; None if none is."""
+    if start is None and end is None:
+        return None
+    if spine is not None:
+        raise RequestError("start and end stand for a spine, and there is one: leave out spine=, or start= and end=.")
+    now = datetime.now(UTC)
+    first = None if start is None else parse_time(start, now=now, what="start")
+    last = None if end is None else parse_time(end, now=now, what="end")
+    return first, last
 
 
 def _snapshots(connection: Connection, columns: Iterable[Column], pins: PinSet) -> dict[str, Snapshot]:
@@ -176,55 +206,46 @@ def _snapshots(connection: Connection, columns: Iterable[Column], pins: PinSet) 
     return chosen
 
 
-def _as_of(value: datetime | date | str) -> datetime | str:
+def _as_of(value: Time) -> datetime | str:
     return value if value == "spine" else parse_time(value, now=datetime.now(UTC), what="as_of")  # type: ignore[return-value] # "spine" is a str
 
 
-def _spine(context: Context, spine: object, pins: PinSet, columns: Sequence[Column]) -> pa.Table:
-    if spine is None:
-        if pins.spine is None:
-            raise RequestError("there is no spine: give spine=, the rows to train on; only pins of a frame hold one.")
-        return load_spine(context.root, pins.spine)
-    needed: dict[str, FeatureType] = {}
-    for column in columns:
-        types = dict(column.version.definition.keys)
-        for key, name in column.on:
-            needed.setdefault(name, types[key])
-    timeless = all(column.version.definition.event_time is None for column in columns)
-    return read_spine(spine, timestamp=pins.timestamp, needed=needed, timeless=timeless)
-
-
-def _join(
-    context: Context, columns: Sequence[Column], chosen: Mapping[str, Snapshot], pins: PinSet, spine: pa.Table
-) -> TrainingFrame:
-    _check_names(spine, columns)
-    for snapshot in chosen.values():
-        _check_files(context, snapshot)
-    result = join(
-        spine,
-        _reads(context, columns, chosen),
-        timestamp=pins.timestamp,
-        as_of=pins.as_of,
-        order=[column.name for column in columns],
-    )
-    pins = replace(pins, spine=_archive(context, spine))
+def _join(context: Context, asked: _Asked) -> TrainingFrame:
+    question = asked.question
+    schema = question.answered(asked.spine.schema)
+    table, archived = keep_spine(context, asked.spine, asked.pins, asked.columns)
+    answer = None if table is None else question.answer(question.opened(), table)
+    pins = replace(asked.pins, spine=archived.pin)
     identity = frame_id(pins)
     if not context.catalog.read_only:
-        code = code_state()
-        with context.catalog.write() as tx:
-            unpinned = [snapshot for snapshot in chosen.values() if not frames.is_pinned(tx.connection, snapshot.id)]
-            frames.save(tx, identity, pins, spine.num_rows, code)
-        for snapshot in unpinned:
-            _guard(context, snapshot)
-    return TrainingFrame(result.table, pins, tuple(column.name for column in columns), result.report, identity)
+        _record(context, asked, pins, archived.rows)
+
+    def blocks() -> Iterator[tuple[pa.Table, FrameReport]]:
+        return _answers(context, question, archived) if answer is None else iter([answer])
+
+    def plan() -> JoinPlan:
+        return question.opened().plan(first_block(archived) if table is None else table)
+
+    return TrainingFrame(schema, pins, question.order, identity, blocks, plan)
 
 
-def _archive(context: Context, spine: pa.Table) -> SpinePin:
-    """Keep the spine; a store that is only read is left as it is, and the frame has the same id."""
-    if not context.catalog.read_only:
-        return archive_spine(context.root, spine)
-    with TemporaryDirectory() as folder:
-        return archive_spine(Path(folder), spine)
+def _record(context: Context, asked: _Asked, pins: PinSet, rows: int) -> None:
+    """Keep the frame's record, and tag the snapshots that nothing pinned before."""
+    code = code_state()
+    chosen = asked.chosen.values()
+    with context.catalog.write() as tx:
+        unpinned = [snapshot for snapshot in chosen if not frames.is_pinned(tx.connection, snapshot.id)]
+        frames.save(tx, frame_id(pins), pins, rows, code)
+    for snapshot in unpinned:
+        _guard(context, snapshot)
+
+
+def _answers(context: Context, question: Question, spine: ArchivedSpine) -> Iterator[tuple[pa.Table, FrameReport]]:
+    done = 0
+    for table, report in question.answers(spine.schema, spine.tables()):
+        yield table, report
+        done += table.num_rows
+        context.progress("join", done, spine.rows)
 
 
 def _guard(context: Context, snapshot: Snapshot) -> None:
@@ -237,8 +258,8 @@ def _guard(context: Context, snapshot: Snapshot) -> None:
         _log.warning("%s: its Iceberg table cannot be tagged: %s", snapshot.reference, error)
 
 
-def _check_names(spine: pa.Table, columns: Sequence[Column]) -> None:
-    taken = {name.casefold() for name in spine.column_names}
+def _check_names(spine: pa.Schema, columns: Sequence[Column]) -> None:
+    taken = {name.casefold() for name in spine.names}
     for column in columns:
         if column.name.casefold() in taken:
             raise CollisionError(
@@ -268,6 +289,8 @@ def _reads(context: Context, columns: Sequence[Column], chosen: Mapping[str, Sna
             on,
             tuple((column.feature.name, column.name) for column in group),
             reference,
+            chosen[reference].id,
+            len(chosen[reference].runs),
         )
         for (reference, on), group in groups.items()
     ]

@@ -29,6 +29,7 @@ featurestore materialize airport_weather
 featurestore materialize airport_weather@v1 --start 2013-07-01 --end 2013-08-01
 featurestore train airport_weather@v1 --spine flights.parquet --out frame.parquet --lock delay.lock
 featurestore train delay.lock --out again.parquet
+featurestore train airport_weather@v1 --start 2013-07-01 --end 2013-08-01 --out july.parquet
 featurestore register delay --version 1 --lock delay.lock --input airport_weather__temp --metric rmse=12.5
 featurestore lock delay@1 --out delay.lock
 featurestore publish airport_weather@v1

@@ -122,6 +122,42 @@ def test_train_on_rows_in_csv_and_json(tmp_path: Path) -> None:
         assert "21" in out.read_text(encoding="utf-8")
 
 
+def test_train_streams_parquet_and_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("train", "airport_weather@v1", "--out", str(tmp_path / "frame.parquet"))
+    whole = told(*words, "--spine", "flights.parquet")
+    expected = pyarrow.parquet.read_table(tmp_path / "frame.parquet")
+    monkeypatch.setattr("featurestore.offline.blocks.BLOCK_ROWS", 2)
+    said = call(*words, "--spine", "flights.parquet")
+    assert "read the spine: 3 rows in" in said.err
+    assert "join: 3 rows in" in said.err
+    assert str(whole["report"]["rows"]) in said.out
+    assert pyarrow.parquet.read_table(tmp_path / "frame.parquet") == expected
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table("flights.parquet"), tmp_path / "spines-1.parquet")
+    assert told(*words, "--spine", str(tmp_path / "spines-*.parquet"))["rows"] == 3
+    assert call(*words, "--spine", "nothing.parquet").code == 3
+
+
+def test_train_on_the_rows_of_a_range(tmp_path: Path) -> None:
+    out = str(tmp_path / "frame.parquet")
+    answer = told("train", "airport_weather@v1:temp", "--start", "2013-07-02", "--end", "2013-07-03", "--out", out)
+    table = pyarrow.parquet.read_table(out)
+    assert answer["rows"] == table.num_rows > 0
+    assert table.column_names == ["origin", "event_timestamp", "airport_weather__temp"]
+    assert call("train", "airport_weather@v1", "--spine", "flights.parquet", "--start", "2013-07-02").code == 1
+
+
+def test_train_without_times_says_that_values_are_the_newest(tmp_path: Path) -> None:
+    (tmp_path / "spine.csv").write_text("origin\nJFK\n", encoding="utf-8")
+    words = ("train", "airport_weather@v1:temp", "--spine", str(tmp_path / "spine.csv"), "--as-of", "2013-07-20")
+    assert "no time column: every row got the newest values at 2013-07-20T00:00:00+00:00" in done(*words)
+    assert told(*words)["report"]["at"] == "2013-07-20T00:00:00Z"
+
+
+def test_an_ending_that_cannot_be_written_is_said_before_work_starts() -> None:
+    said = call("train", "airport_wether@v1", "--spine", "flights.parquet", "--out", "frame.txt")
+    assert "the ending says how it is written" in said.err
+
+
 def test_train_errors_have_their_codes() -> None:
     assert call("train", "airport_weather@v1").code == 1
     assert call("train", "airport_weather@v9", "--spine", "flights.parquet").code == 3

@@ -66,15 +66,17 @@ REFERENCES = st.builds(
     st.none() | st.just("dest__lat"),
 )
 PINS = st.builds(Pin, st.sampled_from(["airport", "a_b"]), st.integers(1, 99), HEX, st.none() | HEX)
+MOMENTS = st.datetimes().map(lambda moment: moment.replace(tzinfo=UTC, fold=0))
 PIN_SETS = st.builds(
     PinSet,
     st.lists(st.tuples(NAMES, REFERENCES), max_size=4, unique_by=lambda pair: pair[0]).map(tuple),
     st.lists(PINS, max_size=3, unique_by=lambda pin: pin.reference).map(tuple),
     NAMES,
-    st.none() | st.just("spine") | st.datetimes().map(lambda moment: moment.replace(tzinfo=UTC, fold=0)),
+    st.none() | st.just("spine") | MOMENTS,
     st.none() | st.builds(SpinePin, HEX, st.integers(0, 2**63 - 1), TYPED),
     st.lists(NAMES, max_size=4).map(tuple),
     TYPED,
+    st.none() | MOMENTS,
 )
 
 TEMP = Reference("airport_weather", 1, feature="temp", name="heat")
@@ -106,7 +108,7 @@ def test_versions_keep_the_code_and_let_go_of_the_rows(pins: PinSet) -> None:
     assert [(pin.reference, pin.fingerprint, pin.snapshot) for pin in code.pins] == [
         (pin.reference, pin.fingerprint, None) for pin in pins.pins
     ]
-    assert (code.spine, code.as_of) == (None, None)
+    assert (code.spine, code.as_of, code.at) == (None, None, None)
     kept = (pins.columns, pins.timestamp, pins.inputs, pins.request)
     assert (code.columns, code.timestamp, code.inputs, code.request) == kept
     assert code.versions == code
@@ -176,6 +178,7 @@ def test_the_digest_is_the_same_in_every_release() -> None:
         replace(PINNED, as_of=None),
         replace(PINNED, as_of="spine"),
         replace(PINNED, as_of=datetime(2013, 7, 1, 0, 0, 0, 1, tzinfo=UTC)),
+        replace(PINNED, at=datetime(2013, 7, 1, tzinfo=UTC)),
         replace(PINNED, spine=None),
         replace(PINNED, spine=SpinePin("0" * 64, 3, (("origin", "string"),))),
         replace(PINNED, spine=replace(PINNED.spine or SpinePin("", 0, ()), rows=4)),

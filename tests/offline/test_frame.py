@@ -17,6 +17,7 @@ from featurestore.errors import ConfigError
 from featurestore.model.pins import Pin, PinSet, SpinePin
 from featurestore.model.reference import parse_reference
 from featurestore.offline.frame import TrainingFrame, frame_id
+from featurestore.offline.join_plan import JoinPlan
 from featurestore.offline.report import FrameReport, ReadReport
 from tests.offline.join_support import at, define, join_all, read_of
 
@@ -27,12 +28,15 @@ PINS = PinSet(
     (Pin("weather", 1, "ab" * 32, "cd" * 16),),
     spine=SpinePin("ef" * 32, 2, (("origin", "string"),)),
 )
+PLAN = JoinPlan(2, 1, 1, ())
 REPORT = FrameReport(2, (ReadReport("weather@v1", 2, 1, 1, 0, None),), (("x", 1),))
 
 
 def frame(**columns: pa.Array) -> TrainingFrame:  # type: ignore[type-arg] # any array
     table = pa.table(list(columns.values()), names=list(columns))
-    return TrainingFrame(table, PINS, tuple(columns), REPORT, frame_id(PINS))
+    return TrainingFrame(
+        table.schema, PINS, tuple(columns), frame_id(PINS), lambda: iter([(table, REPORT)]), lambda: PLAN
+    )
 
 
 def test_the_id_covers_what_is_pinned() -> None:
@@ -156,4 +160,35 @@ def test_a_clean_report_has_no_warnings() -> None:
         "view               matched  not found  expired  look-ahead",
         "weather@v1  1,200 (100.0%)          0        0           0",
     ]
-    assert FrameReport(0, (ReadReport("weather@v1", 0, 0, 0, 0, 0),), (("x", 0),)).warnings == ()
+    empty = FrameReport(0, (ReadReport("weather@v1", 0, 0, 0, 0, 0),), (("x", 0),))
+    assert empty.warnings == ("no rows: the spine has none, or the view has none between start and end.",)
+
+
+def test_reports_of_blocks_add_up_to_the_report_of_the_whole(tmp_path: Path) -> None:
+    definition = define(created_time="made", ttl=timedelta(hours=2))
+    stored = [
+        {"origin": "JFK", "time": at(hour), "temp": None if hour % 2 else 1.0, "made": at(5)} for hour in range(4)
+    ]
+    reads = (read_of(tmp_path, definition, stored), read_of(tmp_path, define("other"), stored))
+    given: dict[str, list[object]] = {
+        "origin": ["JFK", None, "JFK", "EWR", "JFK", "JFK", "JFK"],
+        "t": [at(hour) for hour in (1, 1, 2, 2, 3, 5, 9)],
+    }
+    whole = join_all(given, *reads).report
+    parts = [
+        join_all({name: values[start : start + 2] for name, values in given.items()}, *reads).report
+        for start in range(0, 7, 2)
+    ]
+    assert sum(parts[1:], start=parts[0]) == whole
+    assert [read.look_ahead for read in whole.reads] == [3, None]
+    assert whole.reads[0].expired == 1
+    one = FrameReport(1, (), (), (("origin", 1),), 0, NOON)
+    assert one + one == FrameReport(2, (), (), (("origin", 2),), 0, NOON)
+
+
+def test_the_report_says_what_can_match_nothing() -> None:
+    report = FrameReport(3, (), (), (("origin", 2), ("tail", 0)), 1)
+    assert report.warnings == (
+        "1 row of the spine has no time and matches nothing.",
+        "2 rows of the spine have no 'origin' and match nothing that is joined on it.",
+    )
