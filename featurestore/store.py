@@ -130,6 +130,12 @@ class FeatureStore:
 
         return refresh(self._context, views, until=until, publish=publish)
 
+    def compact(self, reference: object) -> Snapshot:
+        """Merge a version's runs into one with the same rows; see `operations/compact.py`."""
+        from featurestore.operations.compact import compact
+
+        return compact(self._context, reference)
+
     def push(self, source: str, rows: Any) -> Pushed:  # noqa: ANN401 - a table of any library
         """Append rows to a push source; see `operations/push.py`."""
         from featurestore.operations.push import push

@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "apply": Verb("apply:apply", "Record feature views as versions."),
         "materialize": Verb("materialize:materialize", "Compute the rows of a feature version."),
         "refresh": Verb("refresh:refresh", "Bring every version that anyone reads up to date."),
+        "compact": Verb("compact:compact", "Merge the runs that windows have left into one."),
         "push": Verb("push:push", "Append rows to a push source."),
     },
     "Train and deploy": {

@@ -35,9 +35,9 @@ class StaleReason:
     ----------
     kind
         `"code"`: the view's version applied last computes features that the model reads otherwise, or no longer.
-        `"data"`: the version has newer snapshots than the one the model was trained on. `"schema"`: columns that it
-        reads were removed or have another type. `"activation"`: the endpoint's pointer leads to another version than
-        the model's lock.
+        `"data"`: the version has newer snapshots than the one the model was trained on, other than of the same rows
+        compacted. `"schema"`: columns that it reads were removed or have another type. `"activation"`: the endpoint's
+        pointer leads to another version than the model's lock.
     subject
         What changed: `view@vN` applied last, the newest snapshot, the source, the version read now.
     text
@@ -122,6 +122,7 @@ class _Facts:
         self.definitions = definitions(connection, wanted | newest)
         self.trained = _trained(connection, {reading.deployment.reference for reading in readings})
         self.heads = _heads(connection, wanted)
+        self.compacted = _compacted(connection, wanted)
         self.snapshots: dict[str, Mapping[str, Any]] = {}
         sources = {source.name for key in wanted for source in self.definitions[key].sources}
         self.changes = _schema_changes(connection, sources)
@@ -156,7 +157,7 @@ class _Facts:
             heads = self.heads.get((fold(view), locked), [])
             pinned = pins.get(f"{view}@v{locked}")
             last = max((place for place, head in enumerate(heads) if head == pinned), default=-1)
-            newer = list(dict.fromkeys(heads[last + 1 :]))
+            newer = [head for head in dict.fromkeys(heads[last + 1 :]) if head not in self.compacted]
             if not newer:
                 continue
             snapshot = self._snapshot(newer[-1])
@@ -316,6 +317,12 @@ def _heads(connection: Connection, wanted: Iterable[tuple[str, int]]) -> dict[tu
         for row in connection.execute(statement):
             found[row.folded, row.number].append(row.snapshot_id)
     return found
+
+
+def _compacted(connection: Connection, wanted: Iterable[tuple[str, int]]) -> set[str]:
+    """Return the snapshots that hold the rows of the head before them."""
+    found = recorded.between(connection, subjects={"version": {f"{view}@v{number}" for view, number in wanted}})
+    return {str(change.detail["snapshot"]) for change in found if change.kind == "compacted"}
 
 
 def _schema_changes(connection: Connection, sources: Iterable[str]) -> dict[str, list[Change]]:

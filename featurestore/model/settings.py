@@ -14,7 +14,8 @@ class Settings:
     Attributes
     ----------
     memory_limit
-        Bytes, as text (`"2GB"`), that a query of the offline store may use before it spills to disk.
+        Bytes, as text (`"2GB"`), that a process may use for a query of the offline store; DuckDB spills to disk at two
+        thirds of it, which leaves the rest to batches, writer and libraries.
     threads
         Threads of the offline store's engines; 0 takes one per core.
     require_pins

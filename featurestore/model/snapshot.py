@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-__all__ = ["DataFile", "Run", "Snapshot", "SourceRead", "snapshot_id"]
+__all__ = ["DataFile", "Newest", "Run", "Snapshot", "SourceRead", "snapshot_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,23 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Newest:
+    """The rows of a run at its greatest event time: who computes them again can tell that nothing has changed there.
+
+    Attributes
+    ----------
+    at
+        That time, microseconds since 1970 UTC.
+    rows, digest
+        Their number, and the sum of a 64-bit hash of each over all its columns, in hex.
+    """
+
+    at: int
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What one materialization wrote: one sorted run.
 
@@ -58,6 +75,8 @@ class Run:
         Its files, in order. The runs of a snapshot do not overlap in event time.
     dropped
         Rows that no request can reach and so were not kept: reason to count (`null key`, `null event time`).
+    newest
+        The rows at the greatest event time when it was written; None for a dimension or no rows.
     """
 
     start: int | None
@@ -65,6 +84,7 @@ class Run:
     sources: tuple[SourceRead, ...]
     files: tuple[DataFile, ...]
     dropped: tuple[tuple[str, int], ...] = ()
+    newest: Newest | None = None
 
     @property
     def rows(self) -> int:
@@ -84,6 +104,7 @@ class Run:
             tuple(SourceRead(**item) for item in value["sources"]),
             tuple(DataFile(**item) for item in value["files"]),
             tuple((reason, count) for reason, count in value["dropped"]),
+            None if value["newest"] is None else Newest(**value["newest"]),
         )
 
 

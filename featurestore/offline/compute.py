@@ -31,6 +31,7 @@ from featurestore.offline.connection import (
     is_query,
     literal,
     literals,
+    read_ahead,
     scratch,
     translated,
 )
@@ -99,7 +100,7 @@ class Rows:
         definition = self._definition
         with translated(f"feature view {definition.view!r}", binding=ContractError):
             query = _sorted_query(self._connection, definition, self._window)
-            for batch in self._connection.sql(query).to_arrow_reader(self._batch_rows):
+            for batch in read_ahead(self._connection, query, self._batch_rows):
                 kept = self._reachable(batch)
                 if kept.num_rows:
                     yield kept.cast(self.schema)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +14,12 @@ from uuid import uuid4
 
 import duckdb
 
-from featurestore.errors import ContractError, DefinitionError, FeatureStoreError, SourceError
+from featurestore.errors import ConfigError, ContractError, DefinitionError, FeatureStoreError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pyarrow as pa
 
     from featurestore.model.settings import Settings
 
@@ -28,12 +32,14 @@ __all__ = [
     "is_query",
     "literal",
     "literals",
+    "read_ahead",
     "scratch",
     "translated",
 ]
 
 _MARK = "featurestore-contract: "
 
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _CONFIG = {
     "autoinstall_known_extensions": "false",  # nothing is fetched at run time
     "autoload_known_extensions": "false",
@@ -84,16 +90,46 @@ def scratch(root: Path) -> Iterator[Path]:
 
 @contextmanager
 def connect(root: Path, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an in-memory DuckDB with the store's limits; what it spills lies in `root/tmp` and is removed."""
+    """Open an in-memory DuckDB with the store's limits; what it spills lies in `root/tmp` and is removed.
+
+    Its own limit is two thirds of `memory_limit`, so that the process stays below: DuckDB overshoots a little, and
+    batches on their way, the writer's row group and the libraries take the rest. Sorts that spill are no slower for it.
+    """
     with scratch(root) as folder, duckdb.connect(":memory:", config=dict(_CONFIG)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET memory_limit = {literal(settings.memory_limit)}")
+        connection.execute(f"SET memory_limit = '{_bytes(settings.memory_limit) * 2 // 3}B'")
         connection.execute(f"SET temp_directory = {literal(str(folder))}")
         # duckdb#23818: over CSV a TRY_CAST becomes a CAST that fails, and a cast to text gives the raw field.
         connection.execute("SET disabled_optimizers = 'type_pushdown'")
         if settings.threads:
             connection.execute(f"SET threads = {settings.threads}")
         yield connection
+
+
+def _bytes(text: str) -> int:
+    """Return the bytes of a size such as `2GB` (decimal) or `512 MiB`, as DuckDB reads it."""
+    found = re.fullmatch(r"(?i)(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B", text.strip())
+    if found is None:
+        message = f"{text!r} is no size: write one such as '2GB' or '512MB'."
+        raise ConfigError(message)
+    base = 1024 if found[3] else 1000
+    return int(float(found[1]) * base ** _UNITS[found[2].upper()])
+
+
+def read_ahead(
+    connection: duckdb.DuckDBPyConnection, query: str, batch_rows: int
+) -> Generator[pa.RecordBatch, None, None]:
+    """Give the batches of a query's result, each read while the one before is put to use."""
+    batches = connection.sql(query).to_arrow_reader(batch_rows)
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        try:
+            while (batch := upcoming.result()) is not None:
+                upcoming = reader.submit(next, batches, None)
+                yield batch
+        except BaseException:
+            connection.interrupt()  # or a sort would go on to its end
+            raise
 
 
 def describe(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from featurestore.model.settings import Settings
 from featurestore.model.snapshot import DataFile
 from featurestore.model.types import Timestamp
 from featurestore.offline.arrow_types import to_arrow, to_duckdb
-from featurestore.offline.connection import connect, identifier, literal, translated
+from featurestore.offline.connection import connect, identifier, literal, read_ahead, translated
 
 __all__ = ["newest_rows", "positioned_rows"]
 
@@ -69,7 +69,7 @@ def newest_rows(
         connect(Path(root), settings or Settings()) as connection,
         translated(f"the rows of feature view {definition.view!r}", binding=CorruptError),
     ):
-        for batch in connection.sql(query).to_arrow_reader(batch_rows):
+        for batch in read_ahead(connection, query, batch_rows):
             if batch.num_rows:
                 yield batch.cast(schema)
 

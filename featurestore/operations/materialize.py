@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 
 from featurestore.catalog import changes, snapshots
 from featurestore.errors import ConflictError, RequestError, SourceError
-from featurestore.model.snapshot import Run, Snapshot, SourceRead, snapshot_id
+from featurestore.model.snapshot import Newest, Run, Snapshot, SourceRead, snapshot_id
 from featurestore.model.times import from_micros, parse_time, to_micros
 from featurestore.offline.merge import merge_runs
+from featurestore.offline.moments import Moments
 from featurestore.offline.runs import cut_run, write_run
 from featurestore.operations.resolve import one_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from featurestore.catalog.database import Transaction
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
-__all__ = ["data_versions", "materialize", "write_window"]
+__all__ = ["data_versions", "materialize", "replace_head", "write_window"]
 
 _ATTEMPTS = 5
 _MOST_RUNS = 8
@@ -70,13 +73,49 @@ def materialize(
     return write_window(context, version, first, last)
 
 
-def write_window(context: Context, version: FeatureVersion, start: int | None, end: int | None) -> Snapshot:
-    """Replace `[start, end)` (microseconds; None is open) of a version's table; see `materialize`."""
-    run = _write(context, version, start, end)
+def write_window(
+    context: Context, version: FeatureVersion, start: int | None, end: int | None, *, resumes: bool = False
+) -> Snapshot:
+    """Replace `[start, end)` (microseconds; None is open) of a version's table; see `materialize`.
+
+    Parameters
+    ----------
+    resumes
+        The window starts at the head's last event time: leave the rows there alone if they are the same again.
+    """
+    run, first = _write(context, version, start, end)
+
+    def combine(head: Snapshot | None) -> tuple[Run, ...]:
+        new = _new_part(context, head, run, first) if resumes else run
+        return _combine(context, version, head, new)
+
+    return replace_head(context, version, combine, lambda tx, head, snapshot: _record(tx, version, head, snapshot))
+
+
+def replace_head(
+    context: Context,
+    version: FeatureVersion,
+    combine: Callable[[Snapshot | None], tuple[Run, ...]],
+    record: Callable[[Transaction, Snapshot | None, Snapshot], None],
+) -> Snapshot:
+    """Make the runs that `combine` derives from the head the new head, and show them in Iceberg.
+
+    Parameters
+    ----------
+    combine
+        Called again with the new head whenever another process moved it meanwhile.
+    record
+        Adds to the history, in the transaction that moves the head; given the head before and the new one.
+
+    Raises
+    ------
+    ConflictError
+        If other processes keep moving the head.
+    """
     for _ in range(_ATTEMPTS):
         with context.catalog.read() as connection:
             head = snapshots.head(connection, version)
-        runs = _combine(context, version, head, run)
+        runs = combine(head)
         identity = snapshot_id(version.view, version.fingerprint, runs)
         if head is not None and head.id == identity:
             return head
@@ -85,14 +124,15 @@ def write_window(context: Context, version: FeatureVersion, start: int | None, e
         now = datetime.now(UTC)
         snapshot = Snapshot(identity, version.view, version.number, runs, now, iceberg)
         try:
-            _commit(context, version, head, snapshot, run)
+            _commit(context, version, head, snapshot, record)
         except ConflictError:
             continue
         return snapshot
     raise ConflictError(f"other processes keep materializing {version.reference}: try again when they are done.")
 
 
-def _write(context: Context, version: FeatureVersion, start: int | None, end: int | None) -> Run:
+def _write(context: Context, version: FeatureVersion, start: int | None, end: int | None) -> tuple[Run, Newest | None]:
+    """Compute and write the run of a window, and tell of its rows at exactly `start`."""
     definition = version.definition
     before = data_versions(context, version)
     for _ in range(_ATTEMPTS):
@@ -101,18 +141,21 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
             start=None if start is None else from_micros(start),
             end=None if end is None else from_micros(end),
         )
+        moments = Moments(definition.event_time, start)
         with rows:
             files = write_run(
                 context.root,
                 definition,
                 version.number,
-                rows,
+                moments.noted(rows),
                 row_group_rows=context.settings.row_group_rows,
+                compression=context.settings.compression,
                 progress=lambda done: context.progress(f"materialize {version.reference}", done, None),
             )
         after = data_versions(context, version)
         if after == before:
-            return Run(start, end, before, files, tuple(sorted(rows.dropped.items())))
+            dropped = tuple(sorted(rows.dropped.items()))
+            return Run(start, end, before, files, dropped, moments.newest), moments.first
         before = after
     raise SourceError(
         f"the sources of {version.reference} keep changing while they are read: materialize when they rest."
@@ -122,6 +165,20 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
 def data_versions(context: Context, version: FeatureVersion) -> tuple[SourceRead, ...]:
     """Return the data version that each source of a feature version is at now."""
     return tuple(SourceRead(source.name, context.reader.data_version(source)) for source in version.definition.sources)
+
+
+def _new_part(context: Context, head: Snapshot | None, run: Run, first: Newest | None) -> Run:
+    """Return the run without its first moment, if that is the head's last and the head holds the same rows there.
+
+    So the head's files stay as they are: to cut one moment out would rewrite each that holds a row of it.
+    """
+    if head is None or run.start is None or first is None or head.last != first.at:
+        return run
+    (holder,) = (old for old in head.runs if any(file.last == head.last for file in old.files))
+    if holder.newest != first:
+        return run
+    left = cut_run(context.root, run, None, run.start + 1)
+    return left[0] if left else run
 
 
 def _combine(context: Context, version: FeatureVersion, head: Snapshot | None, run: Run) -> tuple[Run, ...]:
@@ -146,23 +203,34 @@ def _merged(context: Context, version: FeatureVersion, runs: list[Run]) -> list[
     return [merged] if whole else [largest, merged]
 
 
-def _commit(context: Context, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot, run: Run) -> None:
+def _commit(
+    context: Context,
+    version: FeatureVersion,
+    head: Snapshot | None,
+    snapshot: Snapshot,
+    record: Callable[[Transaction, Snapshot | None, Snapshot], None],
+) -> None:
     with context.catalog.write() as tx:
         snapshots.require_head(tx.connection, version, head)
-        _record_new_data(tx, head, run)
         snapshots.move_head(tx, version, snapshot)
-        tx.record(
-            "materialized",
-            "version",
-            version.reference,
-            snapshot=snapshot.id,
-            rows=run.rows,
-            total=snapshot.rows,
-            start=run.start,
-            end=run.end,
-            dropped=dict(run.dropped),
-            sources={read.source: read.data_version for read in run.sources},
-        )
+        record(tx, head, snapshot)
+
+
+def _record(tx: Transaction, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot) -> None:
+    run = snapshot.runs[-1]
+    _record_new_data(tx, head, run)
+    tx.record(
+        "materialized",
+        "version",
+        version.reference,
+        snapshot=snapshot.id,
+        rows=run.rows,
+        total=snapshot.rows,
+        start=run.start,
+        end=run.end,
+        dropped=dict(run.dropped),
+        sources={read.source: read.data_version for read in run.sources},
+    )
 
 
 def _record_new_data(tx: Transaction, head: Snapshot | None, run: Run) -> None:

@@ -128,7 +128,7 @@ def _refresh_rows(context: Context, version: FeatureVersion, until: datetime) ->
             return Refreshed(
                 version.reference, head, skipped=f"its rows reach {from_micros(start).isoformat()} already"
             )
-    snapshot = write_window(context, version, start, end)
+    snapshot = write_window(context, version, start, end, resumes=True)
     return Refreshed(version.reference, snapshot, None if start is None else from_micros(start), until, late)
 
 

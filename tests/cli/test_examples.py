@@ -60,6 +60,7 @@ featurestore rollback airport_weather:wind_6h --to v1 --endpoint eta-prod --dry-
 featurestore rollback airport_weather --reason "wind is wrong"
 featurestore refresh
 featurestore refresh airport_weather --until 2013-08-01 --no-publish
+featurestore compact airport_weather@v1
 featurestore status
 featurestore show views
 featurestore show airport_weather

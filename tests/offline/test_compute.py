@@ -298,7 +298,7 @@ def test_sql_sees_no_variables_of_the_process(store: Store) -> None:
 
 
 def test_memory_is_bounded_and_what_is_spilled_is_removed(tmp_path: Path) -> None:
-    store = Store(tmp_path, memory_limit="40MB")
+    store = Store(tmp_path, memory_limit="60MB")
     source = store.source("s", {"k": ["a"], "n": [200_000]})
     sql = "SELECT k, TIMESTAMP '2013-01-01' + INTERVAL (hash(i) % 1000000) SECOND AS t, repeat('x', 200) || i AS x"
     definition = define(source, {"x": String}, sql=f"{sql} FROM s, range(n) AS r(i)")

@@ -189,3 +189,69 @@ def test_new_data_is_told_once_for_all_versions_that_read_it(
     store.materialize("airport_weather@v1")
     store.materialize("airport_weather@v2")
     assert [change.subject for change in store.changes() if change.kind == "data changed"] == ["source/weather"]
+
+
+def test_a_refresh_leaves_the_files_before_it_alone(store: fs.FeatureStore, view: ViewMaker, folder: Path) -> None:
+    store.apply([view()])
+    full = store.materialize("airport_weather")
+    weather(range(48, 60)).write_parquet(folder / "weather" / "1.parquet")
+    (result,) = store.refresh(until=hour(100))
+    assert result.snapshot is not None
+    assert result.start == hour(47)
+    assert result.snapshot.runs[0].files == full.files
+    assert result.snapshot.runs[1].start == full.last + 1  # type: ignore[operator]  # there are rows
+    assert rows(store, result.snapshot).equals(rows(store, store.materialize("airport_weather")))
+
+
+def test_a_refresh_again_and_again_never_doubles(store: fs.FeatureStore, view: ViewMaker, folder: Path) -> None:
+    store.apply([view()])
+    store.materialize("airport_weather")
+    for number in range(5):
+        weather(range(48 + number, 49 + number)).write_parquet(folder / "weather" / f"{number + 1}.parquet")
+        for until in (hour(60), hour(60 + number)):
+            store.refresh(until=until)
+    (result,) = store.refresh(until=hour(90))
+    assert result.snapshot is not None
+    assert (
+        rows(store, result.snapshot)
+        .select("origin", "time_hour", "temp", "wind")
+        .equals(weather(range(53)).sort(pl.all()))
+    )
+
+
+@pytest.mark.parametrize("what", ["another row", "another value", "a row less"])
+def test_rows_that_changed_at_the_last_moment_are_replaced(
+    store: fs.FeatureStore, view: ViewMaker, folder: Path, what: str
+) -> None:
+    store.apply([view()])
+    store.materialize("airport_weather")
+    late = weather(range(49))
+    last = pl.col("time_hour") == hour(47)
+    if what == "another row":
+        late = pl.concat([late, late.filter(last).with_columns(origin=pl.lit("EWR"))])
+    elif what == "another value":
+        late = late.with_columns(wind=pl.when(last).then(None).otherwise(pl.col("wind")))
+    else:
+        late = late.filter(~last | (pl.col("origin") == "JFK"))
+    late.write_parquet(folder / "weather" / "0.parquet")
+    (result,) = store.refresh(until=hour(60))
+    assert result.snapshot is not None
+    assert rows(store, result.snapshot).select("origin", "time_hour", "temp", "wind").equals(late.sort(pl.all()))
+
+
+def test_a_moment_that_another_window_replaced_is_not_taken_for_the_first(
+    store: fs.FeatureStore, view: ViewMaker, folder: Path
+) -> None:
+    """The first run noted what it wrote there; what counts is what is stored now."""
+    store.apply([view()])
+    store.materialize("airport_weather")
+    weather(range(48)).with_columns(temp=pl.lit(1.0)).write_parquet(folder / "weather" / "0.parquet")
+    store.materialize("airport_weather", start=hour(47), end=hour(48))
+    weather(range(49)).write_parquet(folder / "weather" / "0.parquet")
+    (result,) = store.refresh(until=hour(60))
+    assert result.snapshot is not None
+    assert (
+        rows(store, result.snapshot)
+        .select("origin", "time_hour", "temp", "wind")
+        .equals(weather(range(49)).sort(pl.all()))
+    )
