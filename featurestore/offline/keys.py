@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from featurestore.offline.arrays import integers
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from featurestore.offline.arrays import Array, Ints
 
 __all__ = ["KeyIndex", "index_keys"]
+
+_CLOSE = 8
+"""Integers whose range is below so many times their number are told apart by marking, not by hashing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +74,27 @@ def index_keys(columns: Sequence[Array]) -> KeyIndex:
 
 def _distinct(column: Array) -> tuple[Ints, Array]:
     """Return each row's id (-1 for null) and the distinct values, sorted as the stored files are."""
+    if pa.types.is_integer(column.type) and column.null_count == 0 and len(column):
+        counted = _counted(integers(column, null=0))
+        if counted is not None:
+            return counted[0], pa.array(counted[1], column.type)
     encoded = column.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary)
     rank = np.empty(len(order) + 1, dtype=np.int64)
     rank[order.to_numpy()] = np.arange(len(order))
     rank[-1] = -1
     return rank[integers(encoded.indices, null=-1)], encoded.dictionary.take(order)
+
+
+def _counted(values: Ints) -> tuple[Ints, Ints] | None:
+    """Return ids and distinct values of integers that lie close together, by marking them; None if they do not."""
+    least, greatest = int(values.min()), int(values.max())
+    if greatest - least >= _CLOSE * len(values):
+        return None
+    held = np.zeros(greatest - least + 1, dtype=np.bool_)
+    held[values - least] = True
+    ranks = np.cumsum(held) - 1
+    return ranks[values - least], np.flatnonzero(held) + least
 
 
 def _place(column: Array, values: Array) -> Ints:
