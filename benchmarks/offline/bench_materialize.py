@@ -155,10 +155,8 @@ def step_check(folder: Path) -> dict[str, Any]:
 
 
 def step_windows(folder: Path) -> dict[str, Any]:
-    """Store the source as sixteen runs; more than eight are made without merging by writing past the limit."""
-    from featurestore.operations import materialize
-
-    materialize._MOST_RUNS = RUNS + 1  # noqa: SLF001
+    """Store the source as sixteen runs, which are not merged on the way."""
+    os.environ["FEATURESTORE_MAX_RUNS"] = str(RUNS + 1)
     bounds = [f"2024-01-0{1 + hour // 24}T{hour % 24:02}:00" for hour in range(0, PER_KEY, PER_KEY // RUNS)][:RUNS]
     with fs.open_store(folder / "store") as store:
         store.apply([view(folder)])

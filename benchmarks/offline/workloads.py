@@ -207,7 +207,7 @@ WORKLOADS: tuple[Workload, ...] = (
     ),
     _runs("one", View("events_one", _EVENTS)),
     _runs("8", View("events_8", _EVENTS, windows=8), _AS_ONE_RUN),
-    _runs("16", View("events_16", _EVENTS, windows=16), _AS_ONE_RUN),
+    _runs("16", View("events_16", _EVENTS, windows=16), _AS_ONE_RUN, max_runs=16),
     _runs("compacted", View("events_compacted", _EVENTS, windows=16, compacted=True), _AS_ONE_RUN),
     Workload(name="capped", views=_DENSE, spine=1_000_000, ours="featurestore-file", peers=("duckdb-file",), cap=0.25),
     Workload(

@@ -23,6 +23,7 @@ _COMMENTS = {
     "require_pins": "true refuses references without a version",
     "row_group_rows": "rows of one Parquet row group; fewer where rows are wide",
     "compression": "of numbers and times at rest: none, lz4 or zstd",
+    "max_runs": "sorted runs of a table, from which on they are merged",
     "keep_generations": "online generations kept for each feature version",
 }
 

@@ -25,6 +25,8 @@ class Settings:
     compression
         Of numbers and times at rest: `"none"`, which the join reads in place, or `"lz4"` or `"zstd"`, which take fewer
         bytes and must be decoded.
+    max_runs
+        Sorted runs of a table beside the one being written, from which on they are merged.
     keep_generations
         Online generations kept for each feature version.
     """
@@ -34,4 +36,5 @@ class Settings:
     require_pins: bool = False
     row_group_rows: int = 1_048_576
     compression: str = "none"
+    max_runs: int = 8
     keep_generations: int = 2

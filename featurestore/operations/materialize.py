@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["data_versions", "materialize", "replace_head", "write_window"]
 
 _ATTEMPTS = 5
-_MOST_RUNS = 8
-"""Sorted runs of a table beside the one being written; more would slow every read down."""
 
 
 def materialize(
@@ -194,7 +192,7 @@ def _merged(context: Context, version: FeatureVersion, runs: list[Run]) -> list[
 
     So a row is written again a few times in all, however long its history grows.
     """
-    if len(runs) < _MOST_RUNS:
+    if len(runs) < context.settings.max_runs:
         return runs
     largest = max(runs, key=lambda run: run.rows)
     rest = [run for run in runs if run is not largest]
