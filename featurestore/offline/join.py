@@ -206,7 +206,7 @@ class Join:
                 outcome = _outcome(search, match)
                 reports.append(_report(keyed, search, match, outcome, self._as_of))
                 gather = make_gather(spine.num_rows, search.read.files, search.needles, match, outcome.matched)
-                tasks += _gather_tasks(search.read.view, gather)
+                tasks += _gather_tasks(search.read.view, gather, self._threads)
             for found in pool.map(_call, tasks):
                 columns |= found
         fields = [*spine.schema, *(pa.field(name, columns[name].type) for name in self._order)]
@@ -391,10 +391,11 @@ def _report(keyed: _Keyed, search: _Search, match: Match, outcome: _Outcome, as_
     return ReadReport(search.read.view.label, rows, used, rows - used - old, old, look_ahead)
 
 
-def _gather_tasks(read: ViewRead, gather: Gather) -> list[Callable[[], Columns]]:
-    """Return the tasks that give a read's output columns: one a feature, and one for all that must be decoded."""
+def _gather_tasks(read: ViewRead, gather: Gather, threads: int) -> list[Callable[[], Columns]]:
+    """Return the tasks that give a read's output columns: one a feature; those that must be decoded, one a thread."""
     decoded = [feature for feature in read.features if not gather.is_addressed(feature)]
     copied = [feature for feature in read.features if feature not in decoded]
+    shares = [share for share in (decoded[place::threads] for place in range(threads)) if share]
 
     def named(features: Sequence[FeatureDefinition], columns: Sequence[Column]) -> Columns:
         found = {feature.name: column for feature, column in zip(features, columns, strict=True)}
@@ -404,6 +405,8 @@ def _gather_tasks(read: ViewRead, gather: Gather) -> list[Callable[[], Columns]]
         lambda feature=feature: named([feature], [gather.copy(feature)])  # type: ignore[misc] # bound early, on purpose
         for feature in copied
     ]
-    if decoded:
-        tasks.append(lambda: named(decoded, gather.decode(decoded)))
+    tasks += [
+        lambda share=share: named(share, gather.decode(share))  # type: ignore[misc] # as above
+        for share in shares
+    ]
     return tasks

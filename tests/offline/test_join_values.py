@@ -139,7 +139,7 @@ def test_row_groups_without_the_spines_keys_are_not_read(tmp_path: Path, monkeyp
     monkeypatch.setattr(RunFile, "decode", counted)
     given = {"origin": ["k290", "k005", "zzz"], "t": [at(2)] * 3}
     assert temps(join_all(given, read)) == ["290", "5", None]
-    assert asked == [1, 96]
+    assert sorted(asked) == [1, 96]
 
 
 def test_a_join_is_planned_before_it_runs(tmp_path: Path) -> None:
