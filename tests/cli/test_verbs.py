@@ -158,6 +158,13 @@ def test_an_ending_that_cannot_be_written_is_said_before_work_starts() -> None:
     assert "the ending says how it is written" in said.err
 
 
+def test_train_explains_and_joins_nothing() -> None:
+    words = ("train", "airport_weather@v1:temp", "--spine", "flights.parquet", "--explain")
+    answer = told(*words)
+    assert [read["strategy"] for read in answer["reads"]] == ["bisect"]
+    assert "airport_weather@v1 snapshot" in call(*words).out
+
+
 def test_train_errors_have_their_codes() -> None:
     assert call("train", "airport_weather@v1").code == 1
     assert call("train", "airport_weather@v9", "--spine", "flights.parquet").code == 3
