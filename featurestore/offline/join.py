@@ -29,20 +29,20 @@ from featurestore.model.times import parse_time, to_micros
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.gather import Gather, make_gather
 from featurestore.offline.join_plan import BISECT, DUCKDB, JoinPlan, ReadPlan
-from featurestore.offline.kernel import Needles, make_needles
-from featurestore.offline.keys import KeyIndex, index_keys
+from featurestore.offline.kernel import Needles
+from featurestore.offline.keyed_spine import KeyedSpine
 from featurestore.offline.layout import width_of
 from featurestore.offline.report import FrameReport, ReadReport
 from featurestore.offline.run_file import RunFile
 from featurestore.offline.search import AsOf, Search, places_of
 from featurestore.offline.search_duckdb import search_duckdb
-from featurestore.offline.spine import SpineTimes, constant_times, spine_key, spine_times
+from featurestore.offline.spine import constant_times, spine_times
 
 if TYPE_CHECKING:
     from featurestore.offline.arrays import Array, Column, Flags, Ints
     from featurestore.offline.kernel import Match
 
-__all__ = ["Join", "JoinResult", "ViewRead", "join"]
+__all__ = ["Join", "JoinResult", "ViewRead"]
 
 T = TypeVar("T")
 Columns: TypeAlias = "dict[str, Column]"
@@ -99,22 +99,6 @@ class JoinResult:
         """The report of the whole: the reads', and the nulls of each feature column."""
         nulls = tuple((name, self.table.column(name).null_count) for name in self.feature_columns)
         return FrameReport(self.table.num_rows, self.reports, nulls)
-
-
-def join(
-    spine: pa.Table,
-    reads: Sequence[ViewRead],
-    *,
-    timestamp: str,
-    as_of: datetime | str | None,
-    order: Sequence[str],
-    at: datetime | None = None,
-    settings: Settings | None = None,
-    strategy: str | None = None,
-) -> JoinResult:
-    """Join feature versions to a spine, each spine row as of its own time; see `Join`."""
-    made = Join(reads, timestamp=timestamp, as_of=as_of, order=order, at=at, settings=settings, strategy=strategy)
-    return made.run(spine)
 
 
 class Join:
@@ -213,24 +197,25 @@ class Join:
         table = pa.table([*spine.columns, *(columns[name] for name in self._order)], schema=pa.schema(fields))
         return JoinResult(table, tuple(reports), self._order)
 
-    def _keyed(self, spine: pa.Table) -> _Keyed:
+    def _keyed(self, spine: pa.Table) -> KeyedSpine:
         if self._at is not None:
-            return _Keyed(spine, constant_times(spine.num_rows, self._at))
+            return KeyedSpine(spine, constant_times(spine.num_rows, self._at))
         timeless = all(read.view.definition.event_time is None for read in self._reads) and not self._as_of.spine
         if timeless and self._timestamp not in spine.column_names:
-            return _Keyed(spine, None)
-        return _Keyed(spine, spine_times(spine, self._timestamp))
+            return KeyedSpine(spine, None)
+        return KeyedSpine(spine, spine_times(spine, self._timestamp))
 
-    def _prepare(self, keyed: _Keyed, read: _Read) -> _Search:
+    def _prepare(self, keyed: KeyedSpine, read: _Read) -> _Search:
         """Look the spine's keys up in a read's files, and choose how it is searched."""
-        index = keyed.index(read.view)
+        types = dict(read.view.definition.keys)
+        index = keyed.index(read.view.on, types)
         needles = keyed.sorted_needles(index, timed=self._as_of.spine or read.view.definition.event_time is not None)
         foreign = [file.path.name for file in read.files if file.layout is None]
         if self._strategy == DUCKDB:
-            return _Search(read, needles, keyed.columns(read.view), None, "it was asked for")
+            return _Search(read, needles, keyed.columns(read.view.on, types), None, "it was asked for")
         if foreign:
             why = f"{foreign[0]} has no index, so another program wrote it: its rows may lie in any order"
-            return _Search(read, needles, keyed.columns(read.view), None, why)
+            return _Search(read, needles, keyed.columns(read.view.on, types), None, why)
         why = "rows are sorted by key and time, and indexed"
         return _Search(read, needles, [], [places_of(file, index) for file in read.files], why)
 
@@ -288,39 +273,6 @@ class _Search:
     keys: Sequence[Array]
     places: Sequence[Ints] | None
     why: str
-
-
-class _Keyed:
-    """A spine as all reads see it; its keys are indexed once, and sorted once, for each set of columns joined on."""
-
-    def __init__(self, spine: pa.Table, times: SpineTimes | None) -> None:
-        self.spine = spine
-        self.times = times
-        self.needles: dict[tuple[int, bool], Needles] = {}
-        self._indexes: dict[tuple[tuple[str, str], ...], KeyIndex] = {}
-
-    def columns(self, read: ViewRead) -> list[Array]:
-        """Return the spine's columns joined on, cast to the types of the keys."""
-        types = dict(read.definition.keys)
-        return [spine_key(self.spine, column, types[key]) for key, column in read.on]
-
-    def index(self, read: ViewRead) -> KeyIndex:
-        """Return the index of those columns."""
-        types = dict(read.definition.keys)
-        place = tuple((column, str(types[key])) for key, column in read.on)
-        if place not in self._indexes:
-            self._indexes[place] = index_keys(self.columns(read))
-        return self._indexes[place]
-
-    def sorted_needles(self, index: KeyIndex, *, timed: bool) -> Needles:
-        """Return the spine rows that can match; without `timed` every one of them sees rows of all times."""
-        place = (id(index), timed)
-        if place not in self.needles:
-            rows = self.spine.num_rows
-            valid = np.ones(rows, dtype=np.bool_) if self.times is None else self.times.valid
-            times = self.times.micros if timed and self.times is not None else np.zeros(rows, dtype=np.int64)
-            self.needles[place] = make_needles(index.ids, times, valid)
-        return self.needles[place]
 
 
 def _plan_read(search: _Search) -> ReadPlan:
@@ -381,7 +333,7 @@ def _outcome(search: _Search, match: Match) -> _Outcome:
     return _Outcome(found & ~expired, expired)
 
 
-def _report(keyed: _Keyed, search: _Search, match: Match, outcome: _Outcome, as_of: AsOf) -> ReadReport:
+def _report(keyed: KeyedSpine, search: _Search, match: Match, outcome: _Outcome, as_of: AsOf) -> ReadReport:
     look_ahead = None
     if search.read.view.definition.created_time is not None and not as_of.given and keyed.times is not None:
         asked = keyed.times.micros[search.needles.order]

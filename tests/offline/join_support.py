@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, SourceDefinition
 from featurestore.model.types import FeatureType, Float64, String
 from featurestore.offline.compute import output_schema
-from featurestore.offline.join import JoinResult, ViewRead, join
+from featurestore.offline.join import Join, JoinResult, ViewRead
 from featurestore.offline.runs import write_run
 from featurestore.offline.spine import read_spine
 
@@ -118,7 +118,7 @@ def join_all(
     timeless = all(read.definition.event_time is None for read in reads)
     table = read_spine(spine, timestamp=timestamp, needed=needed, timeless=timeless)
     order = [output for read in reads for _, output in read.columns]
-    return join(table, reads, timestamp=timestamp, as_of=as_of, order=order, strategy=strategy)
+    return Join(reads, timestamp=timestamp, as_of=as_of, order=order, strategy=strategy).run(table)
 
 
 def rows(*pairs: tuple[float, Any], key: str = "JFK", **more: datetime | None) -> list[dict[str, Any]]:

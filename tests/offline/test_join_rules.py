@@ -332,7 +332,9 @@ def test_one_feature_under_two_names_and_in_the_order_asked_for(tmp_path: Path) 
         tmp_path, define(features={"a": fs.Int64, "b": fs.Int64}), [{"origin": "JFK", "time": at(1), "a": 1, "b": 2}]
     )
     read = join_module.ViewRead(read.definition, read.files, read.on, (("b", "x"), ("a", "y"), ("b", "z")), read.label)
-    table = join_module.join(join_all(spine(2)).table, [read], timestamp="t", as_of=None, order=["z", "y", "x"]).table
+    table = (
+        join_module.Join([read], timestamp="t", as_of=None, order=["z", "y", "x"]).run(join_all(spine(2)).table).table
+    )
     assert table.drop_columns(["origin", "t"]).to_pylist() == [{"z": 2, "y": 1, "x": 2}]
 
 
