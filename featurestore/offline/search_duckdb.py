@@ -7,9 +7,9 @@ rows seen so far: a running maximum over what ranks rows.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +62,8 @@ def search_duckdb(
     asked = {f"k{place}": take(column, needles.order) for place, column in enumerate(keys)}
     table = pa.table({**asked, "place": pa.array(np.arange(len(needles.ids))), "wanted": pa.array(needles.times)})
     with (
-        connect(Path(tempfile.gettempdir()), settings) as connection,
+        TemporaryDirectory(prefix="featurestore-") as folder,
+        connect(Path(folder), settings) as connection,
         translated(f"the stored rows of {label}", binding=CorruptError),
     ):
         connection.register("needles", table)
