@@ -42,7 +42,7 @@ class _Sources(BaseSettings):
     require_pins: bool = _DEFAULTS.require_pins
     row_group_rows: int = Field(_DEFAULTS.row_group_rows, ge=1)
     compression: str = Field(_DEFAULTS.compression, pattern="^(none|lz4|zstd)$")
-    max_runs: int = Field(_DEFAULTS.max_runs, ge=1)
+    max_runs: int = Field(_DEFAULTS.max_runs, ge=2)
     keep_generations: int = Field(_DEFAULTS.keep_generations, ge=1)
 
     @classmethod

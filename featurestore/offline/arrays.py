@@ -16,7 +16,21 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
     Words: TypeAlias = NDArray[Any]
 
-__all__ = ["NO_TIME", "bare", "empty", "from_words", "integers", "is_text", "nulls", "plain", "take", "valid", "whole"]
+__all__ = [
+    "NO_TIME",
+    "bare",
+    "empty",
+    "from_integers",
+    "from_words",
+    "integers",
+    "is_text",
+    "nulls",
+    "plain",
+    "take",
+    "to_words",
+    "valid",
+    "whole",
+]
 
 NO_TIME = int(np.iinfo(np.int64).min)
 """Before every real time: a null created time, which loses every tie, and the event time of a dimension."""
@@ -61,10 +75,13 @@ def nulls(rows: int, type_: pa.DataType) -> Array:
 
 def take(array: Array, places: Ints) -> Array:
     """Return the values at `places`, exactly as they are."""
-    # `pa.array` of a NumPy array would import pandas.
-    data: Any = np.ascontiguousarray(places, dtype=np.int64)
-    indices: Any = pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(data)])
-    return array.take(indices)
+    return array.take(from_integers(places))
+
+
+def from_integers(values: Ints) -> Any:  # noqa: ANN401 - an int64 array
+    """Return integers as an Arrow array, not copied; `pa.array` of a NumPy array would import pandas."""
+    data: Any = np.ascontiguousarray(values, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(data)])
 
 
 def integers(array: Array, *, null: int) -> Ints:
@@ -100,3 +117,11 @@ def from_words(type_: pa.DataType, values: Words, there: Flags) -> Array:
         items: Array = pa.Array.from_buffers(type_.value_type, len(values) * type_.list_size, [None, data])
         return pa.Array.from_buffers(type_, len(values), [bits], children=[items])
     return pa.Array.from_buffers(type_, len(values), [bits, data])
+
+
+def to_words(array: Any, width: int) -> Words:  # noqa: ANN401 - an Arrow array, which has `values` if it is of lists
+    """Return the bytes of the one value of an array of values of one width; zeros for null."""
+    if array.null_count:
+        return np.zeros(1, dtype=f"V{width}")
+    data = array.values if pa.types.is_fixed_size_list(array.type) else array
+    return np.frombuffer(data.buffers()[1], dtype=f"V{width}", count=1)

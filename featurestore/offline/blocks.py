@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from featurestore.offline.arrays import Array
 
-__all__ = ["BLOCK_ROWS", "cut", "fitting_rows", "row_width"]
+__all__ = ["BLOCK_ROWS", "cut", "fitting_rows", "measure", "row_width"]
 
 BLOCK_ROWS = 1 << 20
 """The most rows of a block."""
@@ -72,18 +72,18 @@ def row_width(type_: pa.DataType) -> float:
 
 def _size(table: pa.Table) -> int:
     sample = table.slice(0, _SAMPLE)
-    total = sum(_measure(whole(column)) for column in sample.columns)
+    total = sum(measure(whole(column)) for column in sample.columns)
     return fitting_rows(total / max(sample.num_rows, 1))
 
 
-def _measure(array: Array) -> float:
+def measure(array: Array) -> float:
     """Return the bytes of values, by the values alone: how buffers lie in memory differs with where they come from."""
     type_ = array.type
     if pa.types.is_string_view(type_) or pa.types.is_binary_view(type_):
-        return _measure(array.cast(pa.large_string() if pa.types.is_string_view(type_) else pa.large_binary()))
+        return measure(array.cast(pa.large_string() if pa.types.is_string_view(type_) else pa.large_binary()))
     if is_text(type_) or pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
         lengths: Any = pc.binary_length(array)  # type: ignore[call-overload] # any layout of text or bytes
         return float(pc.sum(lengths).as_py() or 0)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        return _measure(pc.list_flatten(array))
+        return measure(pc.list_flatten(array))
     return len(array) * row_width(type_)

@@ -51,28 +51,29 @@ class Question:
     def answered(self, spine: pa.Schema) -> pa.Schema:
         """Return the columns of the answer; what cannot be asked of such a spine is an error before work starts."""
         unread = replace(self, reads=tuple(replace(read, files=()) for read in self.reads))
-        return unread.answer(unread.opened(), empty(spine))[0].schema
-
-    def answer(self, join: Join, spine: pa.Table) -> tuple[pa.Table, FrameReport]:
-        """Return the joined rows of a spine, or of a block of one, and the report; `join` is what `opened` gave."""
-        found = join.run(spine)
-        keys = dict.fromkeys(column for read in self.reads for _, column in read.on)
-        timed = self.at is None and self.timestamp in spine.column_names
-        report = replace(
-            found.report,
-            no_key=tuple((column, _nulls(spine, column)) for column in keys),
-            no_time=_nulls(spine, self.timestamp) if timed else 0,
-            at=self.at,
-        )
-        return found.table, report
+        return unread.opened().run(empty(spine)).table.schema
 
     def answers(self, spine: pa.Schema, blocks: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, FrameReport]]:
         """Answer block by block; a block whose answer would be wide is answered in parts."""
         rows = fitting_rows(sum(row_width(field.type) for field in self.answered(spine)))
+        return self.answers_of(block.slice(start, rows) for block in blocks for start in range(0, block.num_rows, rows))
+
+    def answers_of(self, blocks: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, FrameReport]]:
+        """Give the joined rows of each block as it is, and the report; files are opened once for all of them."""
         join = self.opened()
         for block in blocks:
-            for start in range(0, block.num_rows, rows):
-                yield self.answer(join, block.slice(start, rows))
+            found = join.run(block)
+            yield found.table, self._told(block, found.report)
+
+    def _told(self, spine: pa.Table, report: FrameReport) -> FrameReport:
+        keys = dict.fromkeys(column for read in self.reads for _, column in read.on)
+        timed = self.at is None and self.timestamp in spine.column_names
+        return replace(
+            report,
+            no_key=tuple((column, _nulls(spine, column)) for column in keys),
+            no_time=_nulls(spine, self.timestamp) if timed else 0,
+            at=self.at,
+        )
 
 
 def _nulls(spine: pa.Table, column: str) -> int:

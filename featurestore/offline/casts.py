@@ -13,6 +13,12 @@ _INEXACT = frozenset({"Float32", "Float64"})
 _NUMBERS = frozenset({"Int32", "Int64", "Float32", "Float64", "Bool", "Decimal"})
 _TIMES = frozenset({"Date", "Timestamp"})
 _NO_WAY = "false"
+_BOUNDS = {
+    "DATE": "DATE '0001-01-01' AND DATE '9999-12-31'",
+    "TIMESTAMP": "TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'",
+}
+"""The years that Python and Iceberg know; infinite times lie outside too."""
 
 
 def checked(column: str, found: str, declared: FeatureType, *, view: str) -> str:
@@ -57,7 +63,9 @@ def _survives(value: str, found: str, declared: FeatureType) -> str | None:  # n
         )
     if declared.kind in _TIMES and given.kind in _TIMES:
         same = given == declared and found != "TIMESTAMP_NS"
-        return f"isfinite({value})" if same else f"isfinite({value}) AND {_round_trip(value, found, target)}"
+        bounds = _BOUNDS.get(found)
+        within = f"isfinite({value})" if bounds is None else f"{value} BETWEEN {bounds}"
+        return within if same else f"{within} AND {_round_trip(value, found, target)}"
     if found == target or (given == declared and declared.kind in {"String", "Bytes"}):
         return None
     inner, wanted = _leaf(given).kind, _leaf(declared).kind

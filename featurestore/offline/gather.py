@@ -5,27 +5,26 @@ Either way bits are moved and never converted, so every type survives exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from featurestore.model.definition import FeatureDefinition
-from featurestore.offline.arrays import from_words, take, whole
+from featurestore.offline.arrays import from_words, take, to_words
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.layout import width_of
 from featurestore.offline.run_file import RunFile
 from featurestore.offline.values import default_from_json
 
 if TYPE_CHECKING:
-    from featurestore.offline.arrays import Array, Column, Flags, Ints, Words
+    from featurestore.offline.arrays import Array, Column, Flags, Ints
     from featurestore.offline.kernel import Match, Needles
 
-__all__ = ["Gather", "make_gather"]
+__all__ = ["Gather", "is_copied", "make_gather"]
 
-_BATCH_BYTES = 64 << 20
 _TEXT_BYTES = 1 << 31
 
 
@@ -57,10 +56,9 @@ class Gather:
     parts: Sequence[_Part]
     missing: Ints
 
-    def is_addressed(self, feature: FeatureDefinition) -> bool:
-        """Tell whether a feature's values are copied where they lie, in all files."""
-        fixed = width_of(to_arrow(feature.type)) is not None
-        return fixed and all(part.file.is_addressed(feature.name) for part in self.parts)
+    def copies(self, feature: FeatureDefinition) -> bool:
+        """Tell whether `copy` gives a feature's column; else `decode` does."""
+        return is_copied(feature, (part.file for part in self.parts))
 
     def copy(self, feature: FeatureDefinition) -> Column:
         """Return a feature's column, copied where its values lie."""
@@ -68,10 +66,10 @@ class Gather:
         default = pa.array([default_from_json(feature.type, feature.default)], type_)
         values = np.empty(self.rows, dtype=f"V{width_of(type_)}")
         there = np.ones(self.rows, dtype=np.bool_)
-        values[self.missing] = _raw(default)
+        values[self.missing] = to_words(default, width_of(type_) or 0)
         there[self.missing] = default.null_count == 0
         for part in self.parts:
-            found, known = part.file.addressed(part.group, feature.name).take(part.rows)
+            found, known = part.file.values(part.group, feature.name).take(part.rows)
             values[part.targets] = found
             if known is not None:
                 there[part.targets] = known
@@ -79,22 +77,20 @@ class Gather:
         return pa.chunked_array([from_words(type_, values, there)])
 
     def decode(self, features: Sequence[FeatureDefinition]) -> list[Column]:
-        """Return the columns of features that must be decoded: row groups at a time, of which no whole is kept."""
-        names = [feature.name for feature in features]
+        """Return the columns of features that must be decoded: one row group at a time, of which no more is kept."""
         pieces: list[list[Array]] = [[] for _ in features]
         places = np.empty(self.rows, dtype=np.int64)
         taken = 0
-        for batch in self._batches(names):
-            table = batch[0].file.decode([part.group for part in batch], names)
-            start = 0
-            for part in batch:
-                stored, shares = np.unique(part.rows, return_inverse=True)  # each stored row once
-                places[part.targets] = taken + shares
-                for feature, found, column in zip(features, pieces, table.columns, strict=True):
-                    value = take(whole(column), stored + start)
-                    found.append(value.cast(to_arrow(feature.type)))
-                taken += len(stored)
-                start += int(part.file.starts[part.group + 1] - part.file.starts[part.group])
+        for part in self.parts:
+            stored, shares = np.unique(part.rows, return_inverse=True)  # each stored row once
+            places[part.targets] = taken + shares
+            taken += len(stored)
+            done = 0
+            for batch in part.file.decode(part.group, [feature.name for feature in features]).to_batches():
+                first, last = np.searchsorted(stored, [done, done + batch.num_rows])
+                for feature, found, column in zip(features, pieces, batch.columns, strict=True):
+                    found.append(take(column, stored[first:last] - done).cast(to_arrow(feature.type)))
+                done += batch.num_rows
         places[self.missing] = taken  # where the default stands
         columns = []
         for feature, found in zip(features, pieces, strict=True):
@@ -102,19 +98,11 @@ class Gather:
             columns.append(_place(pa.chunked_array([*found, default]), places))
         return columns
 
-    def _batches(self, names: Sequence[str]) -> Iterator[list[_Part]]:
-        """Group parts of one file so that what is decoded at once stays small; a single large one is read alone."""
-        batch: list[_Part] = []
-        size = 0
-        for part in self.parts:
-            more = part.file.size(names, part.group)
-            if batch and (batch[0].file is not part.file or size + more > _BATCH_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(part)
-            size += more
-        if batch:
-            yield batch
+
+def is_copied(feature: FeatureDefinition, files: Iterable[RunFile]) -> bool:
+    """Tell whether a feature's values are copied where they lie, in all of some files; else they are decoded."""
+    fixed = width_of(to_arrow(feature.type)) is not None
+    return fixed and all(file.is_addressed(feature.name) for file in files)
 
 
 def make_gather(rows: int, files: Sequence[RunFile], needles: Needles, match: Match, matched: Flags) -> Gather:
@@ -143,15 +131,6 @@ def make_gather(rows: int, files: Sequence[RunFile], needles: Needles, match: Ma
     seen = np.zeros(rows, dtype=np.bool_)
     seen[needles.order[matched]] = True
     return Gather(rows, tuple(parts), np.flatnonzero(~seen))
-
-
-def _raw(array: Any) -> Words:  # noqa: ANN401 - an Arrow array, which has `values` if it is of lists
-    """Return the bytes of the one value of an array; zeros for null."""
-    width = width_of(array.type) or 0
-    if array.null_count:
-        return np.zeros(1, dtype=f"V{width}")
-    data = array.values if pa.types.is_fixed_size_list(array.type) else array
-    return np.frombuffer(data.buffers()[1], dtype=f"V{width}", count=1)
 
 
 def _place(values: Column, places: Ints) -> Column:

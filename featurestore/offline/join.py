@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -26,27 +26,25 @@ from featurestore.errors import RequestError
 from featurestore.model.definition import Definition, FeatureDefinition
 from featurestore.model.settings import Settings
 from featurestore.model.times import parse_time, to_micros
-from featurestore.offline.arrow_types import to_arrow
-from featurestore.offline.gather import Gather, make_gather
+from featurestore.offline.gather import Gather, is_copied, make_gather
 from featurestore.offline.join_plan import BISECT, DUCKDB, JoinPlan, ReadPlan
-from featurestore.offline.kernel import Needles
+from featurestore.offline.kernel import Match, Needles
 from featurestore.offline.keyed_spine import KeyedSpine
-from featurestore.offline.layout import width_of
 from featurestore.offline.report import FrameReport, ReadReport
 from featurestore.offline.run_file import RunFile
-from featurestore.offline.search import AsOf, Search, places_of
+from featurestore.offline.search import AsOf, Places, Search
 from featurestore.offline.search_duckdb import search_duckdb
 from featurestore.offline.spine import constant_times, spine_times
 
 if TYPE_CHECKING:
-    from featurestore.offline.arrays import Array, Column, Flags, Ints
-    from featurestore.offline.kernel import Match
+    from featurestore.offline.arrays import Array, Column, Flags
 
 __all__ = ["Join", "JoinResult", "ViewRead"]
 
 T = TypeVar("T")
 Columns: TypeAlias = "dict[str, Column]"
 
+_ALL_TIME = to_micros(datetime.max.replace(tzinfo=UTC)) - to_micros(datetime.min.replace(tzinfo=UTC))
 _SHARD = 131_072
 """Spine rows searched at once: their arrays fit in a core's cache."""
 
@@ -60,7 +58,7 @@ class ViewRead:
     definition
         Of the version.
     files
-        Its Parquet files in order of writing. None makes every row NOT_FOUND.
+        Its Parquet files in order of writing. Without any, every row is NOT_FOUND.
     on
         `(entity key, spine column)` for all keys of the entity, in their order.
     columns
@@ -149,7 +147,7 @@ class Join:
                         "one in its feature view, or ask without as_of."
                     )
                     raise RequestError(message)
-        self._reads = tuple(_Read(read, tuple(RunFile(path, read.label) for path in read.files)) for read in reads)
+        self._reads = tuple(_OpenRead(read, tuple(RunFile(path, read.label) for path in read.files)) for read in reads)
         self._timestamp = timestamp
         self._as_of = _as_of(as_of)
         self._at = at
@@ -168,7 +166,7 @@ class Join:
         """
         keyed = self._keyed(spine)
         reads = tuple(_plan_read(self._prepare(keyed, read)) for read in self._reads)
-        return JoinPlan(spine.num_rows, len(keyed.needles), self._threads, reads)
+        return JoinPlan(spine.num_rows, keyed.sorts, self._threads, reads)
 
     def run(self, spine: pa.Table) -> JoinResult:
         """Join a spine, from `read_spine`; its columns come back untouched.
@@ -205,25 +203,25 @@ class Join:
             return KeyedSpine(spine, None)
         return KeyedSpine(spine, spine_times(spine, self._timestamp))
 
-    def _prepare(self, keyed: KeyedSpine, read: _Read) -> _Search:
+    def _prepare(self, keyed: KeyedSpine, read: _OpenRead) -> _Prepared:
         """Look the spine's keys up in a read's files, and choose how it is searched."""
         types = dict(read.view.definition.keys)
         index = keyed.index(read.view.on, types)
-        needles = keyed.sorted_needles(index, timed=self._as_of.spine or read.view.definition.event_time is not None)
+        needles = keyed.needles(index, timed=self._as_of.spine or read.view.definition.event_time is not None)
         foreign = [file.path.name for file in read.files if file.layout is None]
         if self._strategy == DUCKDB:
-            return _Search(read, needles, keyed.columns(read.view.on, types), None, "it was asked for")
+            return _Prepared(read, needles, keyed.columns(read.view.on, types), None, "it was asked for")
         if foreign:
             why = f"{foreign[0]} has no index, so another program wrote it: its rows may lie in any order"
-            return _Search(read, needles, keyed.columns(read.view.on, types), None, why)
+            return _Prepared(read, needles, keyed.columns(read.view.on, types), None, why)
         why = "rows are sorted by key and time, and indexed"
-        return _Search(read, needles, [], [places_of(file, index) for file in read.files], why)
+        return _Prepared(read, needles, [], [Places.find(file, index) for file in read.files], why)
 
-    def _as_of_for(self, read: _Read) -> AsOf:
+    def _as_of_for(self, read: _OpenRead) -> AsOf:
         """Return which rows of a read are seen; where nobody knows when they were created, all are."""
         return AsOf() if read.view.definition.created_time is None else self._as_of
 
-    def _search(self, pool: ThreadPoolExecutor, searches: Sequence[_Search]) -> list[Match]:
+    def _search(self, pool: ThreadPoolExecutor, searches: Sequence[_Prepared]) -> list[Match]:
         """Return what each search finds; shards of all of them run side by side."""
         matches, tasks = [], []
         for item in searches:
@@ -236,8 +234,8 @@ class Join:
                     search_duckdb(definition, paths, item.keys, item.needles, as_of, label=label, settings=settings)
                 )
             else:
-                search = Search(definition, item.read.files, item.places, item.needles, as_of)
                 count = len(item.needles.ids)
+                search = Search(definition, item.read.files, item.places, item.needles, as_of, Match.none(count))
                 tasks += [partial(search.shard, at, min(count, at + _SHARD)) for at in range(0, count, _SHARD)]
                 matches.append(search.match)
         for _ in pool.map(_call, tasks):
@@ -259,32 +257,28 @@ def _as_of(value: datetime | str | None) -> AsOf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read:
+class _OpenRead:
     view: ViewRead
     files: tuple[RunFile, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Search:
+class _Prepared:
     """One read with the spine's keys looked up: `places` for the kernel, or `keys` for DuckDB; and why."""
 
-    read: _Read
+    read: _OpenRead
     needles: Needles
     keys: Sequence[Array]
-    places: Sequence[Ints] | None
+    places: Sequence[Places] | None
     why: str
 
 
-def _plan_read(search: _Search) -> ReadPlan:
+def _plan_read(search: _Prepared) -> ReadPlan:
     read, files = search.read.view, search.read.files
     kept = [file.groups for file in files]
     if search.places is not None:
         kept = [_groups_held(file, places) for file, places in zip(files, search.places, strict=True)]
-    copied = [
-        feature.name
-        for feature in read.features
-        if width_of(to_arrow(feature.type)) is not None and all(file.is_addressed(feature.name) for file in files)
-    ]
+    copied = [feature.name for feature in read.features if is_copied(feature, files)]
     return ReadPlan(
         read.label,
         read.snapshot,
@@ -302,9 +296,9 @@ def _plan_read(search: _Search) -> ReadPlan:
     )
 
 
-def _groups_held(file: RunFile, places: Ints) -> int:
+def _groups_held(file: RunFile, places: Places) -> int:
     """Return how many row groups of a file hold a key of the spine."""
-    held = places[places >= 0]
+    held = places.numbers[places.numbers >= 0]
     first = np.searchsorted(file.starts, file.stretches[held], side="right") - 1
     last = np.searchsorted(file.starts, file.stretches[held + 1] - 1, side="right") - 1
     reached = np.zeros(file.groups + 1, dtype=np.int64)
@@ -324,16 +318,17 @@ class _Outcome:
     expired: Flags
 
 
-def _outcome(search: _Search, match: Match) -> _Outcome:
+def _outcome(search: _Prepared, match: Match) -> _Outcome:
     found = match.file >= 0
     ttl = search.read.view.definition.ttl
     if ttl is None:
         return _Outcome(found, np.zeros(len(found), dtype=np.bool_))
-    expired = found & (match.times < search.needles.times - ttl // timedelta(microseconds=1))
+    longest = min(ttl // timedelta(microseconds=1), _ALL_TIME)  # so that no difference leaves 64 bits
+    expired = found & (match.times < search.needles.times - longest)
     return _Outcome(found & ~expired, expired)
 
 
-def _report(keyed: KeyedSpine, search: _Search, match: Match, outcome: _Outcome, as_of: AsOf) -> ReadReport:
+def _report(keyed: KeyedSpine, search: _Prepared, match: Match, outcome: _Outcome, as_of: AsOf) -> ReadReport:
     look_ahead = None
     if search.read.view.definition.created_time is not None and not as_of.given and keyed.times is not None:
         asked = keyed.times.micros[search.needles.order]
@@ -345,7 +340,7 @@ def _report(keyed: KeyedSpine, search: _Search, match: Match, outcome: _Outcome,
 
 def _gather_tasks(read: ViewRead, gather: Gather, threads: int) -> list[Callable[[], Columns]]:
     """Return the tasks that give a read's output columns: one a feature; those that must be decoded, one a thread."""
-    decoded = [feature for feature in read.features if not gather.is_addressed(feature)]
+    decoded = [feature for feature in read.features if not gather.copies(feature)]
     copied = [feature for feature in read.features if feature not in decoded]
     shares = [share for share in (decoded[place::threads] for place in range(threads)) if share]
 

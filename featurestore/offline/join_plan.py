@@ -78,7 +78,7 @@ class JoinPlan:
     rows
         Of the spine, or of the part of it that the plan was made for.
     sorts
-        How often the spine is sorted: once for each set of columns joined on, with times and without.
+        How often the spine is sorted: once for each set of columns joined on.
     threads
         That work side by side.
     reads

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from featurestore.model.types import FeatureType
-from featurestore.offline.kernel import Needles, make_needles
+from featurestore.offline.kernel import Needles, sort_rows
 from featurestore.offline.keys import KeyIndex, index_keys
 from featurestore.offline.spine import SpineTimes, spine_key
 
 if TYPE_CHECKING:
-    from featurestore.offline.arrays import Array
+    from featurestore.offline.arrays import Array, Ints
 
 __all__ = ["KeyedSpine"]
 
@@ -28,7 +28,7 @@ class KeyedSpine:
     def __init__(self, spine: pa.Table, times: SpineTimes | None) -> None:
         self.spine = spine
         self.times = times
-        self.needles: dict[tuple[int, bool], Needles] = {}
+        self._orders: dict[int, Ints] = {}
         self._indexes: dict[tuple[tuple[str, str], ...], KeyIndex] = {}
 
     def columns(self, on: On, types: Mapping[str, FeatureType]) -> list[Array]:
@@ -42,12 +42,16 @@ class KeyedSpine:
             self._indexes[place] = index_keys(self.columns(on, types))
         return self._indexes[place]
 
-    def sorted_needles(self, index: KeyIndex, *, timed: bool) -> Needles:
+    def needles(self, index: KeyIndex, *, timed: bool) -> Needles:
         """Return the spine rows that can match; without `timed` every one of them sees rows of all times."""
-        place = (id(index), timed)
-        if place not in self.needles:
-            rows = self.spine.num_rows
-            valid = np.ones(rows, dtype=np.bool_) if self.times is None else self.times.valid
-            times = self.times.micros if timed and self.times is not None else np.zeros(rows, dtype=np.int64)
-            self.needles[place] = make_needles(index.ids, times, valid)
-        return self.needles[place]
+        if id(index) not in self._orders:
+            valid = np.ones(self.spine.num_rows, dtype=np.bool_) if self.times is None else self.times.valid
+            self._orders[id(index)] = sort_rows(index.ids, valid)
+        order = self._orders[id(index)]
+        times = self.times.micros[order] if timed and self.times is not None else np.zeros(len(order), dtype=np.int64)
+        return Needles(order, index.ids[order], times)
+
+    @property
+    def sorts(self) -> int:
+        """How often the spine was sorted."""
+        return len(self._orders)

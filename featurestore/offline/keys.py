@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.offline.arrays import integers
+from featurestore.offline.arrays import from_integers, integers
 
 if TYPE_CHECKING:
     from featurestore.offline.arrays import Array, Ints
@@ -77,11 +77,11 @@ def _distinct(column: Array) -> tuple[Ints, Array]:
     if pa.types.is_integer(column.type) and column.null_count == 0 and len(column):
         counted = _counted(integers(column, null=0))
         if counted is not None:
-            return counted[0], pa.array(counted[1], column.type)
+            return counted[0], from_integers(counted[1]).cast(column.type)
     encoded = column.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary)
     rank = np.empty(len(order) + 1, dtype=np.int64)
-    rank[order.to_numpy()] = np.arange(len(order))
+    rank[integers(order.cast(pa.int64()), null=-1)] = np.arange(len(order))
     rank[-1] = -1
     return rank[integers(encoded.indices, null=-1)], encoded.dictionary.take(order)
 

@@ -3,14 +3,15 @@
 Any engine reads these files. Four things are particular about them (ADR 8):
 
 - rows are sorted by keys, event time, created time with nulls first, and the computation's own order;
-- columns whose values have one width are plain and uncompressed, a row group's in one page. So a value's place in the
-  file follows from its row: the values are the last `count * width` bytes of their column chunk;
+- columns whose values have one width, but for keys, are plain and uncompressed, a row group's in one page. So a value's
+  place in the file follows from its row: the values are the last `count * width` bytes of their column chunk;
 - of such a column the rows that are null are kept once more, as bits, since Parquet's own levels must be decoded from
   the start;
 - behind the last row group stands an index, to which the footer's metadata points: every distinct key in order, the row
   at which its *stretch* of rows starts, and the bits.
 
-Other columns (text, bytes, booleans, decimals, lists) are dictionary-encoded where that pays, and compressed.
+Keys and other columns (text, bytes, booleans, decimals, lists) are compressed, and but for booleans dictionary-encoded
+where that pays.
 """
 
 from __future__ import annotations
@@ -25,12 +26,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from featurestore.errors import CorruptError
-from featurestore.offline.arrays import NO_TIME, integers, valid, whole
+from featurestore.offline.arrays import NO_TIME, from_integers, integers, take, valid, whole
+from featurestore.offline.blocks import measure
 
 if TYPE_CHECKING:
     from featurestore.offline.arrays import Array, Flags, Ints
 
-__all__ = ["INDEX", "LAYOUT", "IndexBuilder", "Layout", "group_rows", "parquet_options", "read_index", "width_of"]
+__all__ = [
+    "INDEX",
+    "LAYOUT",
+    "SAMPLE_ROWS",
+    "IndexBuilder",
+    "Layout",
+    "group_rows",
+    "parquet_options",
+    "read_index",
+    "width_of",
+]
 
 INDEX = b"featurestore.index"
 """The key of the footer's metadata that says where the index is."""
@@ -39,7 +51,9 @@ LAYOUT = b"featurestore.layout"
 """The key of the footer's metadata that says which columns are keys and times."""
 
 _GROUP_BYTES = 128 << 20
-_ASSUMED_WIDTH = 32
+SAMPLE_ROWS = 16_384
+"""The first rows, by which the width of all is judged."""
+
 _PAGE_BYTES = 1 << 30
 _STARTS = "__start"
 _NULLS: Any = {"group": pa.int32(), "column": pa.string(), "bits": pa.large_binary()}
@@ -75,7 +89,7 @@ class Layout:
         keys, event_time, created_time, compression = json.loads(data)
         return cls(tuple(keys), event_time, created_time, compression)
 
-    def addressed(self, schema: pa.Schema) -> list[str]:
+    def addressed_columns(self, schema: pa.Schema) -> list[str]:
         """Return the columns of one width that are neither keys nor compressed: those whose values have a place."""
         if self.compression != "none":
             return []
@@ -91,10 +105,17 @@ def width_of(type_: pa.DataType) -> int | None:
     return 4 if pa.types.is_date32(type_) else None
 
 
-def group_rows(schema: pa.Schema, most: int) -> int:
-    """Return the rows of one row group: `most`, or fewer where rows are so wide that it would exceed 128 MiB."""
-    width = sum(width_of(field.type) or _ASSUMED_WIDTH for field in schema)
-    return max(1, min(most, _GROUP_BYTES // width))
+def group_rows(table: pa.Table, most: int) -> int:
+    """Return the rows of one row group: `most`, or fewer where rows are so wide that it would exceed 128 MiB.
+
+    Parameters
+    ----------
+    table
+        The first rows: the width of text and other values without a fixed one is taken from the first `SAMPLE_ROWS`.
+    """
+    sample = table.slice(0, SAMPLE_ROWS)
+    width = sum(measure(whole(column)) for column in sample.columns) / max(1, sample.num_rows)
+    return max(1, min(most, int(_GROUP_BYTES / max(1, width))))
 
 
 def parquet_options(schema: pa.Schema, layout: Layout, rows: int) -> dict[str, Any]:
@@ -123,11 +144,18 @@ def _leaf(field: pa.Field[Any]) -> str:
 
 
 class IndexBuilder:
-    """Makes a file's index while its row groups are written."""
+    """Makes a file's index while its row groups are written.
+
+    Attributes
+    ----------
+    firsts
+        By row group and column, the first value that is taken from where it lies: an array of one.
+    """
 
     def __init__(self, schema: pa.Schema, layout: Layout) -> None:
         self._layout = layout
-        self._addressed = layout.addressed(schema)
+        self._addressed = layout.addressed_columns(schema)
+        self.firsts: dict[tuple[int, str], Array] = {}
         self._heads: list[pa.Table] = []
         self._starts: list[Ints] = []
         self._nulls: list[dict[str, Any]] = []
@@ -149,12 +177,15 @@ class IndexBuilder:
         changes = _changes(joined.select(keys))
         self._check_order(joined, changes)
         first = np.flatnonzero(changes[len(self._last) :])
-        self._heads.append(rows.select(keys).take(first))
+        self._heads.append(rows.select(keys).take(from_integers(first)))
         self._starts.append(first + self._rows)
         for name in self._addressed:
-            column = table.column(name)
+            column = whole(table.column(name))
+            there = valid(column)
+            if there.any():
+                self.firsts[self._groups, name] = take(column, np.flatnonzero(there)[:1])
             if column.null_count:
-                bits = np.packbits(valid(whole(column)), bitorder="little")
+                bits = np.packbits(there, bitorder="little")
                 padded = np.pad(bits, (0, -len(bits) % 8))
                 self._nulls.append({"group": self._groups, "column": name, "bits": padded.tobytes()})
         self._last = [rows.slice(rows.num_rows - 1)]
@@ -164,7 +195,7 @@ class IndexBuilder:
     def finish(self) -> bytes:
         """Return the index, as it stands in the file."""
         heads = pa.concat_tables(self._heads).combine_chunks()
-        heads = heads.append_column(_STARTS, pa.array(np.concatenate(self._starts)))
+        heads = heads.append_column(_STARTS, from_integers(np.concatenate(self._starts)))
         sink = pa.BufferOutputStream()
         for table in (heads, pa.Table.from_pylist(self._nulls, schema=pa.schema(_NULLS))):
             with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -172,7 +203,7 @@ class IndexBuilder:
         return sink.getvalue().to_pybytes()
 
     def _check_order(self, rows: pa.Table, changes: Flags) -> None:
-        ordered = _ascending(rows.select(list(self._layout.keys)).take(np.flatnonzero(changes)))
+        ordered = _ascending(rows.select(list(self._layout.keys)).take(from_integers(np.flatnonzero(changes))))
         later = changes[1:].copy()
         for name in self._layout.times:
             times = integers(whole(rows.column(name)), null=NO_TIME)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from featurestore.errors import CorruptError
-from featurestore.offline.arrays import NO_TIME, integers, take, whole
+from featurestore.errors import ConfigError, CorruptError
+from featurestore.offline.arrays import NO_TIME, integers, is_text, to_words, whole
 from featurestore.offline.layout import INDEX, LAYOUT, Layout, read_index, width_of
 
 if TYPE_CHECKING:
     from featurestore.offline.arrays import Array, Flags, Ints, Words
 
-__all__ = ["Addressed", "RunFile"]
+__all__ = ["Addressed", "RunFile", "check_places"]
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _WORD = 64
+_KEPT_TIMES = 4
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +109,8 @@ class RunFile:
                 place, size = json.loads(footer[INDEX])
                 self.keys, heads, self._bits = read_index(self._buffer.slice(place, size), self.layout.keys)
                 self.stretches = np.append(heads, self.starts[-1])
-        self._addressed = frozenset(() if self.layout is None else self.layout.addressed(self._schema))
+        self._decoded_times = lru_cache(_KEPT_TIMES)(self._decode_times)
+        self._addressed = frozenset(() if self.layout is None else self.layout.addressed_columns(self._schema))
 
     @property
     def rows(self) -> int:
@@ -128,22 +132,11 @@ class RunFile:
         """Greatest event time in a file of our layout, microseconds; None where there is none."""
         return max((int(statistics.max_raw) for statistics in self._event_times()), default=None)
 
-    def size(self, columns: Sequence[str], group: int | None = None) -> int:
-        """Return the bytes in the file that columns take, in one row group or all."""
-        groups = range(self.groups) if group is None else (group,)
-        chunks = (
-            self._metadata.row_group(number).column(place)
-            for number in groups
-            for name in columns
-            for place in self._places.get(name, ())
-        )
-        return sum(chunk.total_compressed_size for chunk in chunks)
-
     def is_addressed(self, column: str) -> bool:
         """Tell whether a column's values are taken where they lie."""
         return column in self._addressed
 
-    def addressed(self, group: int, column: str) -> Addressed:
+    def values(self, group: int, column: str) -> Addressed:
         """Return such a column's values in one row group."""
         width = width_of(self._schema.field(column).type)
         chunk = self._chunk(group, column)
@@ -171,21 +164,23 @@ class RunFile:
     def micros(self, group: int, column: str, rows: Ints) -> Ints:
         """Return a time column of rows of one row group: microseconds since 1970 UTC, `NO_TIME` where null."""
         if not self.is_addressed(column):
-            array = whole(self.decode([group], [column]).column(column))
-            return integers(take(array if array.type == _MOMENT else array.cast(_MOMENT), rows), null=NO_TIME)
-        values, there = self.addressed(group, column).take(rows)
+            return self._decoded_times(group, column)[rows]
+        values, there = self.values(group, column).take(rows)
         times = values.view(np.int64)
         return times if there is None else np.where(there, times, NO_TIME)
 
     def times(self, group: int, column: str) -> Words:
         """Return a time column without nulls of a whole row group, as 8-byte words of microseconds."""
         if self.is_addressed(column):
-            return self.addressed(group, column).values
-        array = whole(self.decode([group], [column]).column(column))
-        return integers(array if array.type == _MOMENT else array.cast(_MOMENT), null=NO_TIME).view("V8")
+            return self.values(group, column).values
+        return self._decoded_times(group, column).view("V8")
 
-    def decode(self, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
-        """Return columns of row groups, decoded.
+    def _decode_times(self, group: int, column: str) -> Ints:
+        array = whole(self.decode(group, [column]).column(column))
+        return integers(array if array.type == _MOMENT else array.cast(_MOMENT), null=NO_TIME)
+
+    def decode(self, group: int, columns: Sequence[str]) -> pa.Table:
+        """Return columns of a row group, decoded; text and bytes as dictionaries, each value once.
 
         Raises
         ------
@@ -195,8 +190,12 @@ class RunFile:
         lacking = [name for name in columns if name not in self._places]
         if lacking:
             raise self._corrupt(f"it has no column {lacking[0]!r}")
-        with self._reading(), pq.ParquetFile(pa.BufferReader(self._buffer), metadata=self._metadata) as file:
-            return file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
+        texts = [name for name in columns if _is_text(self._schema.field(name).type)]
+        with (
+            self._reading(),
+            pq.ParquetFile(pa.BufferReader(self._buffer), metadata=self._metadata, read_dictionary=texts) as file,
+        ):
+            return file.read_row_group(group, columns=list(columns), use_threads=False)
 
     def _chunk(self, group: int, column: str) -> pq.ColumnChunkMetaData:
         (place,) = self._places[column]
@@ -219,10 +218,41 @@ class RunFile:
             )
             raise CorruptError(message) from None
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+                message = (
+                    f"the file {self.path} of {self.label} cannot be opened: {error.strerror}. Allow more (ulimit -n), "
+                    f"or make the view's files fewer: featurestore compact {self.label}"
+                )
+                raise ConfigError(message) from error
             raise self._corrupt(str(error)) from error
 
     def _corrupt(self, why: str) -> CorruptError:
         return CorruptError(f"the file {self.path} of {self.label} cannot be read ({why}): restore it from a backup.")
+
+
+def check_places(path: Path, firsts: Mapping[tuple[int, str], Array]) -> None:
+    """Hold that a file just written lies as the reader takes it to: that the first value of each chunk is found.
+
+    Where a chunk had a second page, everything before it would be read from beside its place.
+
+    Raises
+    ------
+    CorruptError
+        If it does not.
+    """
+    file = RunFile(path, "a run")
+    for (group, column), first in firsts.items():
+        lying = file.values(group, column).values[:1]
+        if lying.tobytes() != to_words(first, lying.itemsize).tobytes():
+            message = (
+                f"Parquet's writer left column {column!r} in another layout than it was asked for, and nothing was "
+                "kept: use the version of pyarrow that this release was tested with."
+            )
+            raise CorruptError(message)
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return is_text(type_) or pa.types.is_binary(type_) or pa.types.is_large_binary(type_)
 
 
 def _places(metadata: pq.FileMetaData) -> dict[str, list[int]]:

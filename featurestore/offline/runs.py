@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,17 +25,40 @@ from featurestore.model.definition import Definition
 from featurestore.model.snapshot import DataFile, Run
 from featurestore.model.times import from_micros
 from featurestore.offline.compute import output_schema
-from featurestore.offline.layout import INDEX, LAYOUT, IndexBuilder, Layout, group_rows, parquet_options
+from featurestore.offline.layout import (
+    INDEX,
+    LAYOUT,
+    SAMPLE_ROWS,
+    IndexBuilder,
+    Layout,
+    group_rows,
+    parquet_options,
+)
+from featurestore.offline.run_file import check_places
 
 __all__ = ["GROUP_ROWS", "cut_run", "version_folder", "write_run"]
 
 _FILE_ROWS = 8_388_608
+_BATCH_ROWS = 65_536
 GROUP_ROWS = 1_048_576
 
 
 def version_folder(view: str, number: int) -> str:
     """Return the folder of a version's rows, relative to the store's root."""
     return f"offline/{view}/v{number}"
+
+
+@dataclass(slots=True)
+class _Open:
+    """A file that is being written."""
+
+    temporary: Path
+    sink: pa.OSFile
+    writer: pq.ParquetWriter
+    index: IndexBuilder
+    rows: int = 0
+    first: int | None = None
+    last: int | None = None
 
 
 class _Writer:
@@ -46,22 +69,17 @@ class _Writer:
         self._folder = folder
         self._schema = schema.with_metadata({LAYOUT: layout.to_bytes()})
         self._layout = layout
-        self._group = group_rows(schema, row_group_rows)
+        self._most = row_group_rows
+        self._group: int | None = None
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
-        self._temporary: Path | None = None
-        self._file: pa.OSFile | None = None
-        self._writer: pq.ParquetWriter | None = None
-        self._index = IndexBuilder(schema, layout)
-        self._rows = 0
-        self._first: int | None = None
-        self._last: int | None = None
+        self._open: _Open | None = None
         self.files: list[DataFile] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         self._waiting.append(batch)
         self._waiting_rows += batch.num_rows
-        if self._waiting_rows >= self._group:
+        if self._waiting_rows >= (SAMPLE_ROWS if self._group is None else self._group):
             self._write_groups(whole=True)
 
     def finish(self) -> tuple[DataFile, ...]:
@@ -71,69 +89,67 @@ class _Writer:
         return tuple(self.files)
 
     def abandon(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        if self._file is not None:
-            self._file.close()
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+        if self._open is not None:
+            self._open.writer.close()
+            self._open.sink.close()
+            self._open.temporary.unlink(missing_ok=True)
         # Files that are complete stay: they are named by content, and perhaps another run's too. `gc` removes them.
 
     def _write_groups(self, *, whole: bool) -> None:
         table = pa.Table.from_batches(self._waiting, self._schema)
+        if self._group is None:
+            self._group = group_rows(table, self._most)
         start = 0
         while table.num_rows - start >= (self._group if whole else 1):
-            self._write_group(table.slice(start, self._group).combine_chunks())
+            self._write_group(table.slice(start, self._group).combine_chunks(), self._group)
             start += self._group
         rest = table.slice(start)
         self._waiting = rest.to_batches()
         self._waiting_rows = rest.num_rows
 
-    def _write_group(self, table: pa.Table) -> None:
-        if self._writer is None:
-            self._open()
-        if self._writer is None:
-            raise AssertionError(self._temporary)
-        self._index.add(table)
-        self._writer.write_table(table, row_group_size=table.num_rows)
-        self._rows += table.num_rows
+    def _write_group(self, table: pa.Table, most: int) -> None:
+        if self._open is None:
+            self._open = self._begin(most)
+        file = self._open
+        file.index.add(table)
+        file.writer.write_table(table, row_group_size=table.num_rows)
+        file.rows += table.num_rows
         if self._layout.event_time is not None:
             times: Any = pc.min_max(table.column(self._layout.event_time).cast(pa.int64()))
             first, last = times["min"].as_py(), times["max"].as_py()
-            self._first = first if self._first is None else min(self._first, first)
-            self._last = last if self._last is None else max(self._last, last)
-        if self._rows >= _FILE_ROWS:
+            file.first = first if file.first is None else min(file.first, first)
+            file.last = last if file.last is None else max(file.last, last)
+        if file.rows >= _FILE_ROWS:
             self._finish_file()
 
-    def _open(self) -> None:
+    def _begin(self, most: int) -> _Open:
         folder = self._root / self._folder / "data"
         folder.mkdir(parents=True, exist_ok=True)
-        self._temporary = folder / f".{uuid4().hex}.tmp"
-        self._file = pa.OSFile(str(self._temporary), "wb")
-        options = parquet_options(self._schema, self._layout, self._group)
-        self._writer = pq.ParquetWriter(self._file, self._schema, **options)
-        self._index = IndexBuilder(self._schema, self._layout)
-        self._rows, self._first, self._last = 0, None, None
+        temporary = folder / f".{uuid4().hex}.tmp"
+        sink = pa.OSFile(str(temporary), "wb")
+        writer = pq.ParquetWriter(sink, self._schema, **parquet_options(self._schema, self._layout, most))
+        return _Open(temporary, sink, writer, IndexBuilder(self._schema, self._layout))
 
     def _finish_file(self) -> None:
-        if self._writer is None or self._file is None or self._temporary is None:
+        if self._open is None:
             return
-        index = self._index.finish()
-        place = self._file.tell()
-        self._file.write(index)
-        self._writer.add_key_value_metadata({INDEX.decode(): json.dumps([place, len(index)])})
-        self._writer.close()
-        self._file.close()
-        self._writer = self._file = None
-        with self._temporary.open("rb+") as file:
+        done = self._open
+        index = done.index.finish()
+        place = done.sink.tell()
+        done.sink.write(index)
+        done.writer.add_key_value_metadata({INDEX.decode(): json.dumps([place, len(index)])})
+        done.writer.close()
+        done.sink.close()
+        check_places(done.temporary, done.index.firsts)
+        with done.temporary.open("rb+") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
         path = f"{self._folder}/data/{digest[:32]}.parquet"
-        size = self._temporary.stat().st_size
-        self._temporary.replace(self._root / path)
-        self._temporary = None
+        size = done.temporary.stat().st_size
+        done.temporary.replace(self._root / path)
+        self._open = None
         _sync_folder((self._root / path).parent)
-        self.files.append(DataFile(path, digest, size, self._rows, self._first, self._last))
+        self.files.append(DataFile(path, digest, size, done.rows, done.first, done.last))
 
 
 @contextmanager
@@ -197,9 +213,7 @@ def write_run(
         return writer.finish()
 
 
-def cut_run(
-    root: Path, run: Run, start: int | None, end: int | None, *, row_group_rows: int = GROUP_ROWS
-) -> tuple[Run, ...]:
+def cut_run(root: Path, run: Run, start: int | None, end: int | None, *, row_group_rows: int) -> tuple[Run, ...]:
     """Return what is left of a run without the event times in `[start, end)`: no, one or two runs.
 
     Files wholly outside stay as they are, files wholly inside are left out, others are rewritten as new files.
@@ -251,11 +265,18 @@ def _rewrite(
         message = f"{root / file.path} is missing or no Parquet file: restore it from a backup. {error}"
         raise CorruptError(message) from error
     with parquet:
-        layout = Layout.from_bytes((parquet.schema_arrow.metadata or {})[LAYOUT])
+        kept = (parquet.schema_arrow.metadata or {}).get(LAYOUT)
+        if kept is None:
+            message = (
+                f"{root / file.path} was written by another program, so a window cannot be cut out of it: materialize "
+                "the whole, without start and end."
+            )
+            raise CorruptError(message)
+        layout = Layout.from_bytes(kept)
         folder = file.path.rpartition("/data/")[0]
         writer = _Writer(root, folder, parquet.schema_arrow, layout, row_group_rows)
         with _writing(writer):
-            for batch in parquet.iter_batches(batch_size=row_group_rows):
+            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
                 times: Any = batch.column(str(layout.event_time))
                 bounds = [
                     compare(times, pa.scalar(from_micros(bound), times.type))

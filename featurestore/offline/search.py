@@ -8,7 +8,7 @@ is read, where they lie. Spine rows are searched in shards, which share nothing 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from featurestore.offline.run_file import RunFile
 if TYPE_CHECKING:
     from featurestore.offline.arrays import Flags, Ints
 
-__all__ = ["AsOf", "Search", "places_of"]
+__all__ = ["AsOf", "Places", "Search"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,40 @@ class AsOf:
         return self.spine or self.moment is not None
 
 
-def places_of(file: RunFile, index: KeyIndex) -> Ints:
-    """Return for each of the spine's key ids the stretch of its rows in a file, -1 where it has none."""
-    ids = index.find(file.keys)
-    held = np.flatnonzero(ids >= 0)
-    places = np.full(index.count, -1, dtype=np.int64)
-    places[ids[held]] = held
-    return places
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where the spine's keys are in a file.
+
+    Attributes
+    ----------
+    first
+        The least key id that the file holds.
+    numbers
+        The number of the key's stretch, for each id from there to the greatest that it holds; -1 where it has none.
+    """
+
+    first: int
+    numbers: Ints
+
+    @classmethod
+    def find(cls, file: RunFile, index: KeyIndex) -> Places:
+        """Look a spine's keys up in a file."""
+        ids = index.find(file.keys)
+        held = np.flatnonzero(ids >= 0)
+        if len(held) == 0:
+            return cls(0, np.empty(0, dtype=np.int64))
+        first = int(ids[held[0]])
+        numbers = np.full(int(ids[held[-1]]) + 1 - first, -1, dtype=np.int64)
+        numbers[ids[held] - first] = held
+        return cls(first, numbers)
+
+    def of(self, ids: Ints) -> Ints:
+        """Return the number of each key's stretch, -1 where the file does not hold it."""
+        if len(self.numbers) == 0:
+            return np.full(len(ids), -1, dtype=np.int64)
+        places = ids - self.first
+        inside = (places >= 0) & (places < len(self.numbers))
+        return np.where(inside, np.take(self.numbers, places, mode="clip"), -1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,20 +81,17 @@ class Search:
     Attributes
     ----------
     files, places
-        Its files in order of writing, all of our layout, and `places_of` each.
+        Its files in order of writing, all of our layout, and where the spine's keys are in each.
     match
-        What is found: written by `shard`.
+        What is found, `Match.none` to begin with: written by `shard`.
     """
 
     definition: Definition
     files: Sequence[RunFile]
-    places: Sequence[Ints]
+    places: Sequence[Places]
     needles: Needles
     as_of: AsOf
-    match: Match = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "match", Match.none(len(self.needles.ids)))
+    match: Match
 
     def shard(self, start: int, end: int) -> None:
         """Search for the needles from `start` to `end`."""
@@ -75,11 +99,10 @@ class Search:
         newest = sorted(range(len(self.files)), key=lambda number: (self.files[number].last or 0, number), reverse=True)
         for number in newest:
             file = self.files[number]
-            stretches = self.places[number][needles.ids]
-            chosen = np.flatnonzero((stretches >= 0) & self._may_see(file, needles, start, end))
+            numbers = self.places[number].of(needles.ids)
+            chosen = np.flatnonzero((numbers >= 0) & self._may_see(file, needles, start, end))
             if len(chosen):
-                stretches = stretches[chosen]
-                low, high = file.stretches[stretches], file.stretches[stretches + 1]
+                low, high = file.stretches[numbers[chosen]], file.stretches[numbers[chosen] + 1]
                 for group, first, last in _by_group(file.starts, low, high):
                     part = slice(first, last)
                     places = chosen[part]

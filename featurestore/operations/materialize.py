@@ -175,7 +175,7 @@ def _new_part(context: Context, head: Snapshot | None, run: Run, first: Newest |
     (holder,) = (old for old in head.runs if any(file.last == head.last for file in old.files))
     if holder.newest != first:
         return run
-    left = cut_run(context.root, run, None, run.start + 1)
+    left = cut_run(context.root, run, None, run.start + 1, row_group_rows=context.settings.row_group_rows)
     return left[0] if left else run
 
 
@@ -183,7 +183,9 @@ def _combine(context: Context, version: FeatureVersion, head: Snapshot | None, r
     """Return the runs of the head with the new run's window replaced by it."""
     if head is None or (run.start is None and run.end is None):
         return (run,)
-    kept = [cut for old in head.runs for cut in cut_run(context.root, old, run.start, run.end) if cut.files]
+    rows = context.settings.row_group_rows
+    cuts = [cut_run(context.root, old, run.start, run.end, row_group_rows=rows) for old in head.runs]
+    kept = [part for parts in cuts for part in parts if part.files]
     return (*_merged(context, version, kept), run)
 
 

@@ -151,7 +151,7 @@ def keep_spine(
     time, needed = _time_column(spine.schema, pins, columns), _needed(columns)
     table, blocks = (spine, iter(())) if isinstance(spine, pa.Table) else _peek(spine)
     if table is not None:
-        for _ in checked([table], timestamp=time, needed=needed):
+        for _ in checked(cut([table], table.schema), timestamp=time, needed=needed):
             pass
         return table, _archive(context, table.schema, table)
     total = None if isinstance(spine, pa.Table) else spine.rows

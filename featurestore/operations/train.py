@@ -14,6 +14,7 @@ from featurestore.errors import CollisionError, CorruptError, RequestError
 from featurestore.model.pins import Pin, PinSet
 from featurestore.model.snapshot import Snapshot
 from featurestore.model.times import parse_time
+from featurestore.offline.blocks import cut
 from featurestore.offline.blockwise import Question
 from featurestore.offline.frame import TrainingFrame, frame_id
 from featurestore.offline.join import ViewRead
@@ -214,14 +215,14 @@ def _join(context: Context, asked: _Asked) -> TrainingFrame:
     question = asked.question
     schema = question.answered(asked.spine.schema)
     table, archived = keep_spine(context, asked.spine, asked.pins, asked.columns)
-    answer = None if table is None else question.answer(question.opened(), table)
+    answers = [] if table is None else list(question.answers_of(cut([table], table.schema)))
     pins = replace(asked.pins, spine=archived.pin)
     identity = frame_id(pins)
     if not context.catalog.read_only:
         _record(context, asked, pins, archived.rows)
 
     def blocks() -> Iterator[tuple[pa.Table, FrameReport]]:
-        return _answers(context, question, archived) if answer is None else iter([answer])
+        return iter(answers) if answers else _answers(context, question, archived)
 
     def plan() -> JoinPlan:
         return question.opened().plan(first_block(archived) if table is None else table)

@@ -160,6 +160,15 @@ def test_a_null_event_time_matches_nothing(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- ttl
 
 
+def test_a_ttl_longer_than_all_time_expires_nothing(tmp_path: Path) -> None:
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    stored = [{"origin": "JFK", "time": first, "temp": 1.0}]
+    for days in (106_100_000, timedelta.max.days):
+        read = read_of(tmp_path / str(days), define(ttl=timedelta(days=days)), stored)
+        last = datetime(9999, 12, 31, tzinfo=UTC)
+        assert temps(join_all({"origin": ["JFK"] * 2, "t": [first, last]}, read)) == [1.0, 1.0]
+
+
 def test_ttl_is_inclusive(tmp_path: Path) -> None:
     read = read_of(tmp_path, define(ttl=timedelta(hours=2)), rows((1, 1.0)))
     given = {"origin": ["JFK"] * 3, "t": [at(3), at(3, micros=1), at(3, micros=-1)]}

@@ -132,9 +132,9 @@ def test_row_groups_without_the_spines_keys_are_not_read(tmp_path: Path, monkeyp
     asked: list[int] = []
     real = RunFile.decode
 
-    def counted(file: RunFile, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
-        asked.extend(groups)
-        return real(file, groups, columns)
+    def counted(file: RunFile, group: int, columns: Sequence[str]) -> pa.Table:
+        asked.append(group)
+        return real(file, group, columns)
 
     monkeypatch.setattr(RunFile, "decode", counted)
     given = {"origin": ["k290", "k005", "zzz"], "t": [at(2)] * 3}
@@ -165,12 +165,14 @@ def test_a_join_is_planned_before_it_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_values_are_read_in_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "_BATCH_BYTES", 1)
-    stored = [{"origin": f"k{n:02}", "time": at(1), "temp": str(n)} for n in range(30)]
-    read = read_of(tmp_path, define(features={"temp": fs.String}), stored)
-    result = join_all({"origin": [f"k{n:02}" for n in range(29, -1, -2)], "t": [at(2)] * 15}, read)
-    assert temps(result) == [str(n) for n in range(29, -1, -2)]
+def test_long_text_that_repeats_is_decoded_once(tmp_path: Path) -> None:
+    stored = [{"origin": f"k{n:04}", "time": at(1), "temp": "x" * 300_000} for n in range(4_000)]
+    read = read_of(tmp_path, define(features={"temp": fs.String}), stored, group=2_000)
+    before = pa.total_allocated_bytes()
+    pa.default_memory_pool().release_unused()
+    result = join_all({"origin": ["k0001", "k3999", "zzz"], "t": [at(2)] * 3}, read)
+    assert temps(result) == ["x" * 300_000, "x" * 300_000, None]
+    assert pa.total_allocated_bytes() - before < 32 << 20
 
 
 def test_times_far_apart_and_many_keys(tmp_path: Path) -> None:

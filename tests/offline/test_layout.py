@@ -20,6 +20,7 @@ from featurestore.errors import CorruptError
 from featurestore.model import types as fs
 from featurestore.model.definition import Definition
 from featurestore.model.types import FeatureType
+from featurestore.offline import layout, runs
 from featurestore.offline.arrays import from_words, take, whole
 from featurestore.offline.compute import output_schema
 from featurestore.offline.layout import group_rows
@@ -82,14 +83,15 @@ def test_values_are_where_they_are_taken_from(
         write(tmp_path_factory.mktemp("run"), definition, table, row_group_rows=group, compression=compression), "v@v1"
     )
     assert file.is_addressed("x") == (type_.kind in FIXED and compression == "none")
-    assert file.decode(range(file.groups), ["x"]).column("x").to_pylist() == table.column("x").to_pylist()
+    decoded = [file.decode(number, ["x"]).column("x").to_pylist() for number in range(file.groups)]
+    assert [value for part in decoded for value in part] == table.column("x").to_pylist()
     if not file.is_addressed("x"):
         return
     for number in range(file.groups):
         start, end = file.starts[number], file.starts[number + 1]
         part = whole(table.column("x").slice(start, end - start))
         backwards = np.arange(end - start)[::-1]
-        found, there = file.addressed(number, "x").take(backwards)
+        found, there = file.values(number, "x").take(backwards)
         there = np.ones(len(found), dtype=np.bool_) if there is None else there
         assert from_words(part.type, found, there).equals(take(part, backwards))
         file.release(number, "x")
@@ -162,12 +164,33 @@ def test_rows_that_do_not_come_sorted_are_refused(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_wide_rows_make_smaller_row_groups() -> None:
-    narrow = output_schema(define(features={f"f{n}": fs.Float64 for n in range(10)}))
-    wide = output_schema(define(features={"vector": fs.Embedding(1024)}))
-    assert group_rows(narrow, 1_048_576) == 1_048_576
-    assert group_rows(wide, 1_048_576) == (128 << 20) // (32 + 8 + 4096)
-    assert group_rows(wide, 5) == 5
+def test_wide_rows_make_smaller_row_groups(tmp_path: Path) -> None:
+    def rows(count: int, **features: list[Any]) -> pa.Table:
+        return pa.table({"origin": pa.array(["k"] * count), **{name: pa.array(v) for name, v in features.items()}})
+
+    assert group_rows(rows(10, x=[1.0] * 10), 1_048_576) == 1_048_576
+    assert group_rows(rows(10, x=[1.0] * 10), 5) == 5
+    assert group_rows(rows(2, x=["y" * 1_000_000] * 2), 1_048_576) == (128 << 20) // 1_000_001
+    assert group_rows(rows(1, x=["y" * (1 << 28)]), 1_048_576) == 1
+    definition = define(features={"x": fs.Bytes})
+    schema = output_schema(definition)
+    stored: list[list[Any]] = [[f"k{n:03}" for n in range(40)], [at(0)] * 40, [bytes(8 << 20)] * 40]
+    table = pa.table([pa.array(c, f.type) for c, f in zip(stored, schema, strict=True)], schema=schema)
+    file = RunFile(write(tmp_path, definition, table, row_group_rows=1_048_576), "v@v1")
+    assert np.diff(file.starts).tolist() == [15, 15, 10]
+
+
+def test_a_writer_that_lays_values_out_otherwise_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    definition, table = rows_of(fs.Int64, [True, False] * 50)
+    asked = layout.parquet_options
+
+    def split(schema: pa.Schema, lies: layout.Layout, rows: int) -> dict[str, Any]:
+        return {**asked(schema, lies, rows), "max_rows_per_page": 10, "write_batch_size": 10}
+
+    monkeypatch.setattr(runs, "parquet_options", split)
+    with pytest.raises(CorruptError, match="left column 'time' in another layout"):
+        write(tmp_path, definition, table)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_dimension_has_no_bounds(tmp_path: Path) -> None:

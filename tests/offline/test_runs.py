@@ -117,11 +117,11 @@ def test_no_rows_make_no_file(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     def failing() -> Iterator[pa.RecordBatch]:
-        yield from table(list(range(100))).to_batches()
+        yield from table(list(range(10_000))).to_batches()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_run(tmp_path, DEFINITION, 1, failing(), row_group_rows=10)
+        write_run(tmp_path, DEFINITION, 1, failing(), row_group_rows=1_000)
     assert list((tmp_path / "offline/v/v1/data").iterdir()) == []
 
 
@@ -145,7 +145,7 @@ def test_a_dimension_has_no_first_and_last(tmp_path: Path) -> None:
     batch = pa.table({"k": ["a"], "x": [1.0]}).to_batches()[0]
     (file,) = write_run(tmp_path, DIMENSION, 3, [batch])
     assert (file.rows, file.first, file.last) == (1, None, None)
-    assert cut_run(tmp_path, Run(None, None, (), (file,)), None, None) == ()
+    assert cut_run(tmp_path, Run(None, None, (), (file,)), None, None, row_group_rows=50) == ()
 
 
 # --- cutting a window out
@@ -173,7 +173,7 @@ def test_a_window_is_cut_out(
 ) -> None:
     files = write_run(tmp_path, DEFINITION, 1, table(list(range(10, 20))).to_batches())
     run = Run(0, 30, (), files, (("null key", 2),))
-    kept = cut_run(tmp_path, run, start, end)
+    kept = cut_run(tmp_path, run, start, end, row_group_rows=50)
     assert [(item.start, item.end) for item in kept] == windows
     assert [read(tmp_path, item.files) for item in kept] == [table(list(times)) for times in left]
     assert sum(count for item in kept for _, count in item.dropped) == (2 if kept else 0)
@@ -185,7 +185,7 @@ def test_a_window_is_cut_out(
 
 def test_an_open_run_keeps_its_open_ends(tmp_path: Path) -> None:
     files = write_run(tmp_path, DEFINITION, 1, table([1, 2, 3]).to_batches())
-    kept = cut_run(tmp_path, Run(None, None, (), files), 2, 3)
+    kept = cut_run(tmp_path, Run(None, None, (), files), 2, 3, row_group_rows=50)
     assert [(item.start, item.end, item.rows) for item in kept] == [(None, 2, 2), (3, None, 2)]
 
 
@@ -193,4 +193,12 @@ def test_a_missing_file_is_a_corrupt_error(tmp_path: Path) -> None:
     files = write_run(tmp_path, DEFINITION, 1, table([1, 2]).to_batches())
     (tmp_path / files[0].path).unlink()
     with pytest.raises(CorruptError, match="restore it from a backup"):
-        cut_run(tmp_path, Run(None, None, (), files), 2, None)
+        cut_run(tmp_path, Run(None, None, (), files), 2, None, row_group_rows=50)
+
+
+def test_a_window_is_not_cut_out_of_what_another_program_wrote(tmp_path: Path) -> None:
+    (file,) = write_run(tmp_path, DEFINITION, 1, table(list(range(10))).to_batches())
+    foreign = pq.ParquetFile(tmp_path / file.path).read().replace_schema_metadata()
+    pq.write_table(foreign, tmp_path / file.path)
+    with pytest.raises(CorruptError, match="written by another program, so a window cannot be cut out of it"):
+        cut_run(tmp_path, Run(None, None, (), (file,)), 2, 3, row_group_rows=50)
