@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +63,7 @@ class Gather:
     def copy(self, feature: FeatureDefinition) -> Column:
         """Return a feature's column, copied where its values lie."""
         type_ = to_arrow(feature.type)
-        default = pa.array([default_from_json(feature.type, feature.default)], type_)
+        default = _default(feature)
         values = np.empty(self.rows, dtype=f"V{width_of(type_)}")
         there = np.ones(self.rows, dtype=np.bool_)
         values[self.missing] = to_words(default, width_of(type_) or 0)
@@ -94,8 +94,7 @@ class Gather:
         places[self.missing] = taken  # where the default stands
         columns = []
         for feature, found in zip(features, pieces, strict=True):
-            default = pa.array([default_from_json(feature.type, feature.default)], to_arrow(feature.type))
-            columns.append(_place(pa.chunked_array([*found, default]), places))
+            columns.append(_place(pa.chunked_array([*found, _default(feature)]), places))
         return columns
 
 
@@ -131,6 +130,14 @@ def make_gather(rows: int, files: Sequence[RunFile], needles: Needles, match: Ma
     seen = np.zeros(rows, dtype=np.bool_)
     seen[needles.order[matched]] = True
     return Gather(rows, tuple(parts), np.flatnonzero(~seen))
+
+
+def _default(feature: FeatureDefinition) -> Array:
+    """Return what stands where no row is seen, as an array of one; for null `pa.array` would import pandas."""
+    type_: Any = to_arrow(feature.type)
+    value = default_from_json(feature.type, feature.default)
+    default: Array = pa.nulls(1, type_) if value is None else pa.array([value], type_)
+    return default
 
 
 def _place(values: Column, places: Ints) -> Column:

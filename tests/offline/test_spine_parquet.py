@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import featurestore
 from featurestore.errors import RequestError
 from featurestore.model import types as fs
 from featurestore.offline import blocks, spine_parquet
@@ -117,14 +118,22 @@ def test_rows_are_counted_over_all_blocks(column: str, values: list[Any], text: 
         list(checked(blocks_, timestamp="t", needed=keys))
 
 
-def test_a_parquet_path_needs_neither_pandas_nor_the_dataset_api(tmp_path: Path) -> None:
+def test_a_frame_on_a_parquet_path_needs_neither_pandas_nor_the_dataset_api(tmp_path: Path) -> None:
     pq.write_table(TABLE, tmp_path / "a.parquet")
+    source = featurestore.ParquetSource("source", path=str(tmp_path / "a.parquet"))
+    view = featurestore.FeatureView(
+        "view", entity=featurestore.Entity("airport", keys={"origin": fs.String}), source=source, event_time="t"
+    )  # fmt: skip
+    with featurestore.open_store(tmp_path / "store") as store:
+        store.apply([view])
+        store.materialize("view")
+        store.get_training_frame(["view@v1"], TABLE, timestamp="t")  # the first frame of a snapshot tags it in Iceberg
     program = (
-        "import sys; from featurestore.offline.spine import read_spine; from featurestore.model import types as fs\n"
-        "read_spine(sys.argv[1], timestamp='t', needed={'origin': fs.String})\n"
-        "print([name for name in ('pandas', 'pyarrow.dataset', 'polars', 'duckdb') if name in sys.modules])"
+        "import sys, featurestore as fs; from pathlib import Path\n"
+        "folder = Path(sys.argv[1]); store = fs.open_store(folder / 'store')\n"
+        "frame = store.get_training_frame(['view@v1'], folder / 'a.parquet', timestamp='t')\n"
+        "assert len(frame.to_arrow()) == len(frame)\n"
+        "print([name for name in ('pandas', 'pyarrow.dataset', 'polars') if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "a.parquet"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
