@@ -58,6 +58,8 @@ def merge_runs(
         message = f"{root / missing[0]} is missing: restore it from a backup, or materialize again."
         raise CorruptError(message)
     with connect(root, settings) as connection, translated(f"the rows of {definition.view!r}", binding=CorruptError):
+        # The order is asked for: to keep that of the files, too, would hold more of them in memory than there may be.
+        connection.execute("SET preserve_insertion_order = false")
         batches = read_ahead(connection, _sorted(root, definition, files), _BATCH_ROWS) if files else ()
         merged = write_run(
             root,
