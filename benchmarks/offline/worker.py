@@ -56,7 +56,7 @@ def _limit(size: int) -> None:
 
 
 def _reserved() -> int:
-    """Return the bytes of its own that this process has asked for: with libraries loaded most of them are never used."""
+    """Return the bytes of its own that this process has asked for; of those of its libraries most are never used."""
     return _status("VmData")
 
 
