@@ -87,6 +87,8 @@ def test_an_unknown_key_names_the_nearest(folder: Path) -> None:
         ('memory_limit = "lots"', "'memory_limit' in .* is 'lots'.*'2GB'"),
         ("threads = -1", "'threads' in .* is -1"),
         ("keep_generations = 0", "'keep_generations' in .* is 0"),
+        ("max_runs = 1", "'max_runs' in .* is 1"),
+        ('compression = "gzip"', "'compression' in .* is 'gzip'"),
         ('require_pins = "perhaps"', "'require_pins' in .* is 'perhaps'"),
         ("store = 3", "'store' in .* is not text"),
         ("threads = ", "cannot be read"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -14,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from featurestore.errors import CorruptError
+from featurestore.errors import ConfigError, CorruptError
 from featurestore.model import types as fs
 from featurestore.offline import gather
 from featurestore.offline import join as join_module
@@ -205,3 +208,14 @@ def test_a_missing_or_damaged_file_is_corrupt(tmp_path: Path, strategy: str | No
             join_module.ViewRead(lacking, other.files, other.on, (("gone", "x"),), "other@v1"),
             strategy=strategy,
         )
+
+
+def test_too_many_open_files_are_not_told_as_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = read_of(tmp_path, define(), rows((1, 1.0)))
+
+    def refused(*_: object, **__: object) -> object:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(mmap, "mmap", refused)
+    with pytest.raises(ConfigError, match=r"cannot be opened: Too many open files. Allow more .*compact weather@v1"):
+        join_all(spine(2), read)

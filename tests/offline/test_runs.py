@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -202,3 +203,9 @@ def test_a_window_is_not_cut_out_of_what_another_program_wrote(tmp_path: Path) -
     pq.write_table(foreign, tmp_path / file.path)
     with pytest.raises(CorruptError, match="written by another program, so a window cannot be cut out of it"):
         cut_run(tmp_path, Run(None, None, (), (file,)), 2, 3, row_group_rows=50)
+
+
+def test_what_is_cut_keeps_the_size_of_row_groups(tmp_path: Path) -> None:
+    files = write_run(tmp_path, DEFINITION, 1, table(list(range(1000))).to_batches(), row_group_rows=100)
+    (left,) = cut_run(tmp_path, Run(None, None, (), files), 500, None, row_group_rows=100)
+    assert np.diff(RunFile(tmp_path / left.files[0].path, "v@v1").starts).tolist() == [100] * 10
