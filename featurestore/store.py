@@ -17,6 +17,7 @@ from featurestore.operations.resolve import as_reference, one_version
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from featurestore.catalog.frames import FrameRecord
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from featurestore.model.view import FeatureView
     from featurestore.offline.frame import TrainingFrame
     from featurestore.offline.join_plan import JoinPlan
+    from featurestore.online.lookup import RowAnswer
     from featurestore.online.result import OnlineFeatures
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Plan
@@ -294,7 +296,26 @@ class FeatureStore:
         LockMismatchError
             If `lock` is not the model's.
         """
+        return self.read_online(
+            features, model=model, endpoint=endpoint, entities=entities, at=at, lock=lock
+        ).features()
+
+    def read_online(
+        self,
+        features: Sequence[object] | None = None,
+        *,
+        model: object = None,
+        endpoint: str | None = None,
+        entities: Any,  # noqa: ANN401 - columns of any library
+        at: Time | None = None,
+        lock: PinSet | os.PathLike[str] | str | None = None,
+    ) -> RowAnswer:
+        """Look features up as `get_online_features` does, and leave them in the rows: what a server sends on."""
         return self._online.get(features, model=model, endpoint=endpoint, entities=entities, at=at, lock=lock)
+
+    def following(self, every: float) -> AbstractContextManager[None]:
+        """Answer online reads within the block from the catalog as it was `every` seconds ago: a server's way."""
+        return self._online.following(every)
 
     def describe(
         self, features: Sequence[object] | None = None, *, model: object = None, endpoint: str | None = None

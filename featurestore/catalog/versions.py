@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, select, update
 
 from featurestore.catalog import graph, schema
 from featurestore.errors import ConflictError, NotFoundError, nearest
@@ -13,6 +15,8 @@ from featurestore.model.names import fold
 from featurestore.model.version import CodeState, FeatureVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.catalog.database import Transaction
     from featurestore.model.reference import Reference
 
@@ -21,6 +25,8 @@ __all__ = [
     "find",
     "insert",
     "metadata",
+    "named",
+    "numbered",
     "of_view",
     "require_current",
     "resolve",
@@ -33,7 +39,13 @@ __all__ = [
 ]
 
 _VERSIONS, _VIEWS = schema.feature_versions, schema.views
-_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c)
+_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c, cast(_VERSIONS.c.definition, Text).label("definition_text"))
+
+
+@lru_cache(maxsize=1024)
+def _definition(text: str) -> Definition:
+    """Return a definition; read often and never changed, it is parsed once."""
+    return Definition.from_json(json.loads(text))
 
 
 def _value(row: Row[Any]) -> FeatureVersion:
@@ -41,7 +53,7 @@ def _value(row: Row[Any]) -> FeatureVersion:
         row.name,
         row.number,
         row.fingerprint,
-        Definition.from_json(row.definition),
+        _definition(row.definition_text),
         row.author,
         row.created_at,
         CodeState(row.git_commit, row.git_dirty),
@@ -93,12 +105,22 @@ def find(connection: Connection, view: str, number: int) -> FeatureVersion:
     NotFoundError
         If there is no such view, or it has no such version.
     """
-    versions = of_view(connection, view)
+    return numbered(of_view(connection, view), number)
+
+
+def numbered(versions: Sequence[FeatureVersion], number: int) -> FeatureVersion:
+    """Return one of a view's versions.
+
+    Raises
+    ------
+    NotFoundError
+        If it has no such version.
+    """
     for version in versions:
         if version.number == number:
             return version
     known = ", ".join(f"@v{version.number}" for version in versions)
-    raise NotFoundError(f"{view!r} has no version v{number}. There is: {known}.")
+    raise NotFoundError(f"{versions[0].view!r} has no version v{number}. There is: {known}.")
 
 
 def resolve(connection: Connection, reference: Reference) -> FeatureVersion | None:
@@ -107,13 +129,17 @@ def resolve(connection: Connection, reference: Reference) -> FeatureVersion | No
     Raises
     ------
     NotFoundError
-        If there is no such view, version or feature.
+        If there is no such view or version.
     """
-    versions = of_view(connection, reference.view)
+    return named(of_view(connection, reference.view), reference)
+
+
+def named(versions: Sequence[FeatureVersion], reference: Reference) -> FeatureVersion | None:
+    """Return that of a view's versions which a reference names; see `resolve`."""
     if not reference.pinned:
         return None
     if reference.version is not None:
-        return find(connection, reference.view, reference.version)
+        return numbered(versions, reference.version)
     matches = [version for version in versions if version.fingerprint.startswith(reference.fingerprint or "")]
     if len(matches) != 1:
         known = ", ".join(f"v{version.number} @{version.fingerprint[:8]}" for version in versions)
