@@ -10,7 +10,7 @@ from featurestore.catalog import graph, schema
 from featurestore.errors import ConflictError, NotFoundError, nearest
 from featurestore.model.definition import Definition, Metadata
 from featurestore.model.names import fold
-from featurestore.model.version import CodeState, FeatureVersion
+from featurestore.model.version import CodeState, FeatureVersion, numbered, pick
 
 if TYPE_CHECKING:
     from featurestore.catalog.database import Transaction
@@ -93,12 +93,7 @@ def find(connection: Connection, view: str, number: int) -> FeatureVersion:
     NotFoundError
         If there is no such view, or it has no such version.
     """
-    versions = of_view(connection, view)
-    for version in versions:
-        if version.number == number:
-            return version
-    known = ", ".join(f"@v{version.number}" for version in versions)
-    raise NotFoundError(f"{view!r} has no version v{number}. There is: {known}.")
+    return numbered(of_view(connection, view), view, number)
 
 
 def resolve(connection: Connection, reference: Reference) -> FeatureVersion | None:
@@ -109,17 +104,7 @@ def resolve(connection: Connection, reference: Reference) -> FeatureVersion | No
     NotFoundError
         If there is no such view, version or feature.
     """
-    versions = of_view(connection, reference.view)
-    if not reference.pinned:
-        return None
-    if reference.version is not None:
-        return find(connection, reference.view, reference.version)
-    matches = [version for version in versions if version.fingerprint.startswith(reference.fingerprint or "")]
-    if len(matches) != 1:
-        known = ", ".join(f"v{version.number} @{version.fingerprint[:8]}" for version in versions)
-        what = "several versions" if matches else "no version"
-        raise NotFoundError(f"{reference.view}@{reference.fingerprint} fits {what} of the view. There is: {known}.")
-    return matches[0]
+    return pick(of_view(connection, reference.view), reference)
 
 
 def current(connection: Connection, view: str) -> FeatureVersion:

@@ -1,4 +1,4 @@
-"""Online reads: a model's lock, an endpoint's pointers or references become columns of rows that are ready to serve.
+"""Online reads: a lock, an endpoint's pointers, a feature set or references become columns of rows ready to serve.
 
 A request is resolved against one state of the catalog and answered from it whole: no answer mixes two activations.
 """
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from featurestore.catalog import generations, models, versions
 from featurestore.errors import LockMismatchError, NotPublishedError, RequestError
 from featurestore.model.description import Description
+from featurestore.model.feature_set import FeatureSetVersion
 from featurestore.model.pins import PinSet
 from featurestore.model.times import parse_time, to_micros
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.values import default_from_json
 from featurestore.online.entities import read_entities
 from featurestore.online.lookup import ColumnPlan, lookup
+from featurestore.operations.feature_sets import one_set
 from featurestore.operations.register import as_model
 from featurestore.operations.resolve import (
     Column,
@@ -65,6 +67,7 @@ class OnlineReader:
         *,
         model: object = None,
         endpoint: str | None = None,
+        feature_set: object = None,
         entities: Any,  # noqa: ANN401 - columns of any library
         at: datetime | date | str | None = None,
         lock: PinSet | os.PathLike[str] | str | None = None,
@@ -72,29 +75,35 @@ class OnlineReader:
         """Return the features of entities; see `FeatureStore.get_online_features`."""
         now = datetime.now(UTC)
         moment = now if at is None else parse_time(at, now=now, what="at")
-        request = self._resolve(features, model, endpoint, lock)
+        request = self._resolve(features, model, endpoint, feature_set, lock)
         table = read_entities(entities, request.keys, request.known)
         return lookup(self._context.online, request.plans, table, to_micros(moment))
 
     def describe(
-        self, features: Sequence[object] | None = None, *, model: object = None, endpoint: str | None = None
+        self,
+        features: Sequence[object] | None = None,
+        *,
+        model: object = None,
+        endpoint: str | None = None,
+        feature_set: object = None,
     ) -> Description:
         """Return what such a request takes and gives; see `FeatureStore.describe`."""
         with self._context.catalog.read() as connection:
-            columns, found = self._columns(connection, features, model, endpoint)
-        pins = None if found is None else found.lock
+            columns, found = self._columns(connection, features, model, endpoint, feature_set)
+        pins = found.lock if isinstance(found, models.ModelVersion) else None
         return Description(
             keys=tuple((name, str(type_)) for name, type_ in _keys(columns).items()),
             request=() if pins is None else pins.request,
             inputs=() if pins is None else pins.inputs,
             columns=tuple((column.name, str(column.reference), str(column.feature.type)) for column in columns),
             lock_digest=None if pins is None else pins.digest,
-            model=None if found is None else found.reference,
+            model=found.reference if isinstance(found, models.ModelVersion) else None,
             endpoint=endpoint,
+            feature_set=found.reference if isinstance(found, FeatureSetVersion) else None,
         )
 
     def _resolve(
-        self, features: Sequence[object] | None, model: object, endpoint: str | None, lock: object
+        self, features: Sequence[object] | None, model: object, endpoint: str | None, feature_set: object, lock: object
     ) -> _Request:
         listed = None if features is None else _listed(features)
         digest = None if lock is None else _digest(lock)
@@ -102,6 +111,7 @@ class OnlineReader:
             None if listed is None else tuple(map(str, listed)),
             None if model is None else str(model),
             None if endpoint is None else str(endpoint),
+            None if feature_set is None else str(feature_set),
             digest,
         )
         sequence = self._context.catalog.sequence()
@@ -112,27 +122,39 @@ class OnlineReader:
         request = requests.get(key)
         if request is None:
             with self._context.catalog.read() as connection:
-                columns, found = self._columns(connection, listed, model, endpoint)
+                columns, found = self._columns(connection, listed, model, endpoint, feature_set)
                 _check_lock(found, digest)
                 request = _plan(connection, columns)
             requests[key] = request  # of this state, even if another thread has seen a newer one meanwhile
         return request
 
     def _columns(
-        self, connection: Connection, features: Sequence[object] | None, model: object, endpoint: str | None
-    ) -> tuple[list[Column], models.ModelVersion | None]:
-        if features is not None and (model is not None or endpoint is not None):
-            raise RequestError("give features=, or model= and endpoint=, not both: a model names its features itself.")
+        self,
+        connection: Connection,
+        features: Sequence[object] | None,
+        model: object,
+        endpoint: str | None,
+        feature_set: object,
+    ) -> tuple[list[Column], models.ModelVersion | FeatureSetVersion | None]:
+        """Return the columns asked for, and the model or feature set that named them."""
+        ways = (features is not None, model is not None or endpoint is not None, feature_set is not None)
+        if sum(ways) != 1:
+            what = "say what to read" if not any(ways) else "say in one way what to read"
+            raise RequestError(
+                f"{what}: features=[...], feature_set='fraud@v1', model='delay@1' or endpoint='eta-prod' "
+                "(these two also together)."
+            )
+        pins = self._context.settings.require_pins
         if features is not None:
-            pins = self._context.settings.require_pins
             return reference_columns(connection, _listed(features), require_pins=pins), None
+        if feature_set is not None:
+            named = one_set(connection, feature_set, require_pins=pins)
+            return reference_columns(connection, named.features, require_pins=pins), named
         name = None if model is None else str(as_model(model))
         if endpoint is not None:
             deployment, found = deployed(connection, endpoint, name)
             return endpoint_columns(connection, deployment, found.lock), found
-        if name is None:
-            raise RequestError("say what to read: features=[...], model='delay@1' or endpoint='eta-prod'.")
-        found = models.find(connection, name)
+        found = models.find(connection, str(name))
         return lock_columns(connection, found.lock), found
 
 
@@ -152,11 +174,11 @@ def _digest(lock: object) -> str:
     return given
 
 
-def _check_lock(model: models.ModelVersion | None, given: str | None) -> None:
+def _check_lock(model: models.ModelVersion | FeatureSetVersion | None, given: str | None) -> None:
     if given is None:
         return
-    if model is None:
-        raise RequestError("lock= goes with model= or endpoint=: references have no lock.")
+    if not isinstance(model, models.ModelVersion):
+        raise RequestError("lock= goes with model= or endpoint=: references and feature sets have no lock.")
     if given != model.lock.digest:
         raise LockMismatchError(
             f"the caller holds the lock {given[:8]}, {model.reference} was registered with {model.lock.digest[:8]}: "

@@ -24,6 +24,7 @@ __all__ = [
     "Column",
     "as_reference",
     "by_version",
+    "columns_of",
     "deployed",
     "endpoint_columns",
     "lock_columns",
@@ -135,11 +136,25 @@ def _expand(connection: Connection, reference: Reference, *, require_pins: bool)
                 f"{str(reference)!r} names no version, and this store requires pins: write @v1 or another."
             )
         columns = _through_pointer(connection, reference)
-    else:
-        columns = [
-            Column("", _named(reference, feature.name), version, feature)
-            for feature in _chosen(version, reference.feature)
-        ]
+        for column in columns:
+            _check(column, reference)
+        return columns
+    return columns_of(version, reference)
+
+
+def columns_of(version: FeatureVersion, reference: Reference) -> list[Column]:
+    """Return the columns that a reference means if it reads `version`; names are not given yet.
+
+    Raises
+    ------
+    NotFoundError
+        If the version has no such feature, or its entity no such key.
+    RequestError
+        If the version is retired.
+    """
+    columns = [
+        Column("", _named(reference, feature.name), version, feature) for feature in _chosen(version, reference.feature)
+    ]
     for column in columns:
         _check(column, reference)
     return columns
