@@ -12,11 +12,9 @@ from featurestore.catalog import graph, schema
 from featurestore.errors import ConflictError, NotFoundError, nearest
 from featurestore.model.definition import Definition, Metadata
 from featurestore.model.names import fold
-from featurestore.model.version import CodeState, FeatureVersion
+from featurestore.model.version import CodeState, FeatureVersion, numbered, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from featurestore.catalog.database import Transaction
     from featurestore.model.reference import Reference
 
@@ -25,8 +23,6 @@ __all__ = [
     "find",
     "insert",
     "metadata",
-    "named",
-    "numbered",
     "of_view",
     "require_current",
     "resolve",
@@ -105,22 +101,7 @@ def find(connection: Connection, view: str, number: int) -> FeatureVersion:
     NotFoundError
         If there is no such view, or it has no such version.
     """
-    return numbered(of_view(connection, view), number)
-
-
-def numbered(versions: Sequence[FeatureVersion], number: int) -> FeatureVersion:
-    """Return one of a view's versions.
-
-    Raises
-    ------
-    NotFoundError
-        If it has no such version.
-    """
-    for version in versions:
-        if version.number == number:
-            return version
-    known = ", ".join(f"@v{version.number}" for version in versions)
-    raise NotFoundError(f"{versions[0].view!r} has no version v{number}. There is: {known}.")
+    return numbered(of_view(connection, view), view, number)
 
 
 def resolve(connection: Connection, reference: Reference) -> FeatureVersion | None:
@@ -131,21 +112,7 @@ def resolve(connection: Connection, reference: Reference) -> FeatureVersion | No
     NotFoundError
         If there is no such view or version.
     """
-    return named(of_view(connection, reference.view), reference)
-
-
-def named(versions: Sequence[FeatureVersion], reference: Reference) -> FeatureVersion | None:
-    """Return that of a view's versions which a reference names; see `resolve`."""
-    if not reference.pinned:
-        return None
-    if reference.version is not None:
-        return numbered(versions, reference.version)
-    matches = [version for version in versions if version.fingerprint.startswith(reference.fingerprint or "")]
-    if len(matches) != 1:
-        known = ", ".join(f"v{version.number} @{version.fingerprint[:8]}" for version in versions)
-        what = "several versions" if matches else "no version"
-        raise NotFoundError(f"{reference.view}@{reference.fingerprint} fits {what} of the view. There is: {known}.")
-    return matches[0]
+    return pick(of_view(connection, reference.view), reference)
 
 
 def current(connection: Connection, view: str) -> FeatureVersion:

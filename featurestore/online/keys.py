@@ -103,7 +103,7 @@ def _plain_integers(column: Numbers) -> list[bytes | None]:
         return [b"\x00" + (value + (1 << 63)).to_bytes(8, "big") for value in column.tolist()]
     keys = np.zeros(len(column), _PLAIN_INTEGER)
     keys["value"] = column.view(np.uint64) ^ np.uint64(1 << 63)
-    return keys.view(f"V{_PLAIN_INTEGER.itemsize}").tolist()  # type: ignore[no-any-return]  # bytes, by dtype V
+    return keys.view(f"V{_PLAIN_INTEGER.itemsize}").tolist()
 
 
 def _components(column: KeyValues, type_: FeatureType, *, last: bool) -> list[bytes | None]:

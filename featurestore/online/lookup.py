@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +26,31 @@ from featurestore.online.codec import RowBlock, RowCodec
 from featurestore.online.keys import KeyValues, encode_keys
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 
-__all__ = ["ColumnPlan", "GroupRows", "ReadGroup", "ReadPlan", "RowAnswer", "lookup"]
+__all__ = ["Asked", "ColumnPlan", "GroupRows", "ReadGroup", "ReadPlan", "RowAnswer", "lookup"]
 
 _NULL, _NOT_FOUND, _EXPIRED = (STATUS_BY_CODE.index(one) for one in (Status.NULL, Status.NOT_FOUND, Status.EXPIRED))
 _MOMENT = pa.timestamp("us", tz="UTC")
 _EARLIEST = -(2**63)
+
+
+class Asked(NamedTuple):
+    """What a request names, as text: one of the four, or an endpoint and a model.
+
+    Attributes
+    ----------
+    features
+        References, pinned or not.
+    model, endpoint, feature_set
+        A model version, an endpoint, a feature set.
+    lock
+        The digest that the caller has of the model's lock.
+    """
+
+    features: tuple[str, ...] | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    feature_set: str | None = None
+    lock: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Online reads: a model's lock, an endpoint's pointers or references become columns of rows that are ready to serve.
+"""Online reads: a lock, an endpoint's pointers, a feature set or references become columns of rows ready to serve.
 
 A request is resolved against one state of the catalog and answered from it whole: no answer mixes two activations.
 """
@@ -13,17 +13,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from featurestore.catalog import generations, models, versions
 from featurestore.errors import FeatureStoreError, LockMismatchError, NotPublishedError, RequestError
 from featurestore.model.description import Description
+from featurestore.model.feature_set import FeatureSetVersion
 from featurestore.model.pins import PinSet
 from featurestore.model.times import parse_time, to_micros
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.values import default_from_json
 from featurestore.online.entities import read_entities
-from featurestore.online.lookup import ColumnPlan, ReadPlan, lookup
+from featurestore.online.lookup import Asked, ColumnPlan, ReadPlan, lookup
+from featurestore.operations.feature_sets import one_set
 from featurestore.operations.register import as_model
 from featurestore.operations.resolve import (
     Column,
@@ -56,21 +58,11 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a request names, as text."""
-
-    features: tuple[str, ...] | None
-    model: str | None
-    endpoint: str | None
-    lock: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     """Requests as one state of the catalog resolves them; more are added as they are asked."""
 
     sequence: int
-    plans: dict[_Asked, ReadPlan]
+    plans: dict[Asked, ReadPlan]
 
 
 class OnlineReader:
@@ -85,24 +77,27 @@ class OnlineReader:
         self._known = _Known(-1, {})
         self._followed = False
 
-    def get(
+    def asked(
         self,
-        features: Sequence[object] | None = None,
+        features: object = None,
         *,
         model: object = None,
         endpoint: str | None = None,
-        entities: Any,  # noqa: ANN401 - columns of any library
-        at: datetime | date | str | None = None,
-        lock: PinSet | os.PathLike[str] | str | None = None,
-    ) -> RowAnswer:
-        """Return the features of entities; see `FeatureStore.get_online_features`."""
-        moment = time.time_ns() // 1000 if at is None else to_micros(parse_time(at, what="at"))
-        asked = _Asked(
+        feature_set: object = None,
+        lock: object = None,
+    ) -> Asked:
+        """Return what a request names, of what callers name it with; see `FeatureStore.get_online_features`."""
+        return Asked(
             None if features is None else _listed(features),
             None if model is None else str(as_model(model)),
             endpoint,
+            None if feature_set is None else str(getattr(feature_set, "reference", feature_set)),
             None if lock is None else _digest(lock),
         )
+
+    def read(self, asked: Asked, entities: object, at: datetime | date | str | None = None) -> RowAnswer:
+        """Return the features of entities; see `FeatureStore.get_online_features`."""
+        moment = time.time_ns() // 1000 if at is None else to_micros(parse_time(at, what="at"))
         known = self._known if self._followed else self._current()
         plan = known.plans.get(asked) or self._resolved(asked, known)
         try:
@@ -159,48 +154,54 @@ class OnlineReader:
         self._known = fresh
         return fresh
 
-    def _resolved(self, asked: _Asked, known: _Known) -> ReadPlan:
+    def _resolved(self, asked: Asked, known: _Known) -> ReadPlan:
         if len(known.plans) >= _MOST_PLANS:
             known.plans.clear()
         with self._context.catalog.read() as connection:
-            columns, found = self._columns(connection, asked.features, asked.model, asked.endpoint)
+            columns, found = self._columns(connection, asked)
             _check_lock(found, asked.lock)
             plan = _plan(self._context.online, connection, columns)
         known.plans[asked] = plan  # of this state, even if another thread has seen a newer one meanwhile
         return plan
 
-    def describe(
-        self, features: Sequence[object] | None = None, *, model: object = None, endpoint: str | None = None
-    ) -> Description:
+    def describe(self, asked: Asked) -> Description:
         """Return what such a request takes and gives; see `FeatureStore.describe`."""
         with self._context.catalog.read() as connection:
-            columns, found = self._columns(connection, features, model, endpoint)
-        pins = None if found is None else found.lock
+            columns, found = self._columns(connection, asked)
+        pins = found.lock if isinstance(found, models.ModelVersion) else None
         return Description(
             keys=tuple((name, str(type_)) for name, type_ in _keys(columns).items()),
             request=() if pins is None else pins.request,
             inputs=() if pins is None else pins.inputs,
             columns=tuple((column.name, str(column.reference), str(column.feature.type)) for column in columns),
             lock_digest=None if pins is None else pins.digest,
-            model=None if found is None else found.reference,
-            endpoint=endpoint,
+            model=found.reference if isinstance(found, models.ModelVersion) else None,
+            endpoint=asked.endpoint,
+            feature_set=found.reference if isinstance(found, FeatureSetVersion) else None,
         )
 
     def _columns(
-        self, connection: Connection, features: Sequence[object] | None, model: object, endpoint: str | None
-    ) -> tuple[list[Column], models.ModelVersion | None]:
-        if features is not None and (model is not None or endpoint is not None):
-            raise RequestError("give features=, or model= and endpoint=, not both: a model names its features itself.")
-        if features is not None:
-            pins = self._context.settings.require_pins
-            return reference_columns(connection, _listed(features), require_pins=pins), None
-        name = None if model is None else str(as_model(model))
-        if endpoint is not None:
-            deployment, found = deployed(connection, endpoint, name)
+        self, connection: Connection, asked: Asked
+    ) -> tuple[list[Column], models.ModelVersion | FeatureSetVersion | None]:
+        """Return the columns asked for, and the model or feature set that named them."""
+        by_model = asked.model is not None or asked.endpoint is not None
+        ways = (asked.features is not None, by_model, asked.feature_set is not None)
+        if sum(ways) != 1:
+            what = "say what to read" if not any(ways) else "say in one way what to read"
+            raise RequestError(
+                f"{what}: features=[...], feature_set='fraud@v1', model='delay@1' or endpoint='eta-prod' "
+                "(these two also together)."
+            )
+        pins = self._context.settings.require_pins
+        if asked.features is not None:
+            return reference_columns(connection, asked.features, require_pins=pins), None
+        if asked.feature_set is not None:
+            named = one_set(connection, asked.feature_set, require_pins=pins)
+            return reference_columns(connection, named.features, require_pins=pins), named
+        if asked.endpoint is not None:
+            deployment, found = deployed(connection, asked.endpoint, asked.model)
             return endpoint_columns(connection, deployment, found.lock), found
-        if name is None:
-            raise RequestError("say what to read: features=[...], model='delay@1' or endpoint='eta-prod'.")
-        found = models.find(connection, name)
+        found = models.find(connection, str(asked.model))
         return lock_columns(connection, found.lock), found
 
 
@@ -219,11 +220,11 @@ def _digest(lock: object) -> str:
     return given
 
 
-def _check_lock(model: models.ModelVersion | None, given: str | None) -> None:
+def _check_lock(model: models.ModelVersion | FeatureSetVersion | None, given: str | None) -> None:
     if given is None:
         return
-    if model is None:
-        raise RequestError("lock= goes with model= or endpoint=: references have no lock.")
+    if not isinstance(model, models.ModelVersion):
+        raise RequestError("lock= goes with model= or endpoint=: references and feature sets have no lock.")
     if given != model.lock.digest:
         raise LockMismatchError(
             f"the caller holds the lock {given[:8]}, {model.reference} was registered with {model.lock.digest[:8]}: "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from featurestore.catalog import activations, models, versions
 from featurestore.errors import NotActiveError, NotFoundError, RequestError, nearest
 from featurestore.model.reference import Reference, column_names, parse_reference
-from featurestore.model.version import FeatureVersion
+from featurestore.model.version import FeatureVersion, numbered, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +25,7 @@ __all__ = [
     "Column",
     "as_reference",
     "by_version",
+    "columns_of",
     "deployed",
     "endpoint_columns",
     "lock_columns",
@@ -84,7 +85,7 @@ class _Views:
 
     def find(self, view: str, number: int) -> FeatureVersion:
         """Return one version; an unknown one is an error that names those there are."""
-        return versions.numbered(self.versions(view), number)
+        return numbered(self.versions(view), view, number)
 
 
 def spelled(connection: Connection, reference: Reference) -> Reference:
@@ -144,18 +145,32 @@ def reference_columns(
 def _expand(views: _Views, reference: Reference, *, require_pins: bool) -> list[Column]:
     known = views.versions(reference.view)
     reference = replace(reference, view=known[0].view)
-    version = versions.named(known, reference)
+    version = pick(known, reference)
     if version is None:
         if require_pins:
             raise RequestError(
                 f"{str(reference)!r} names no version, and this store requires pins: write @v1 or another."
             )
         columns = _through_pointer(views, reference)
-    else:
-        columns = [
-            Column("", _named(reference, feature.name), version, feature)
-            for feature in _chosen(version, reference.feature)
-        ]
+        for column in columns:
+            _check(column, reference)
+        return columns
+    return columns_of(version, reference)
+
+
+def columns_of(version: FeatureVersion, reference: Reference) -> list[Column]:
+    """Return the columns that a reference means if it reads `version`; names are not given yet.
+
+    Raises
+    ------
+    NotFoundError
+        If the version has no such feature, or its entity no such key.
+    RequestError
+        If the version is retired.
+    """
+    columns = [
+        Column("", _named(reference, feature.name), version, feature) for feature in _chosen(version, reference.feature)
+    ]
     for column in columns:
         _check(column, reference)
     return columns

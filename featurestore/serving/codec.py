@@ -17,6 +17,7 @@ from featurestore.model.types import KEY_KINDS, FeatureType, Timestamp, parse_ty
 from featurestore.offline.arrow_types import from_arrow
 from featurestore.online.arrays import fixed_values
 from featurestore.online.keys import KeyValues
+from featurestore.online.lookup import Asked
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 from featurestore.serving.v1 import serving_pb2 as pb
 from featurestore.serving.values import MalformedError, decode_values, encode_values, field, null_bytes
@@ -61,13 +62,10 @@ _KEY_FIELDS = {
 class ReadRequest:
     """What a `GetFeaturesRequest` asks for, in the store's terms."""
 
-    features: tuple[str, ...] | None
-    model: str | None
-    endpoint: str | None
+    asked: Asked
     entities: Mapping[str, KeyValues]
-    at: datetime | None
-    lock: str | None
-    event_times: bool
+    at: datetime | None = None
+    event_times: bool = False
 
 
 # -------------------------------------------------------------------------------------------------------- requests
@@ -76,11 +74,11 @@ class ReadRequest:
 def encode_request(request: ReadRequest) -> pb.GetFeaturesRequest:
     """Return the message of a request."""
     message = pb.GetFeaturesRequest(
-        features=request.features or (),
-        model=request.model or "",
-        endpoint=request.endpoint or "",
+        features=request.asked.features or (),
+        model=request.asked.model or "",
+        endpoint=request.asked.endpoint or "",
         entities=[_encode_key(name, array) for name, array in request.entities.items()],
-        lock_digest=request.lock or "",
+        lock_digest=request.asked.lock or "",
         include_event_times=request.event_times,
     )
     if request.at is not None:
@@ -121,12 +119,15 @@ def decode_request(message: pb.GetFeaturesRequest) -> ReadRequest:
         )
         raise RequestError(text)
     return ReadRequest(
-        tuple(message.features) or None,
-        message.model or None,
-        message.endpoint or None,
+        Asked(
+            tuple(message.features[:]) or None,
+            message.model or None,
+            message.endpoint or None,
+            None,
+            message.lock_digest or None,
+        ),
         entities,
         _decode_time(message.at) if message.HasField("at") else None,
-        message.lock_digest or None,
         message.include_event_times,
     )
 
@@ -149,7 +150,7 @@ def _decode_key(column: pb.KeyColumn) -> KeyValues:
 
 def _key_values(column: pb.KeyColumn) -> KeyValues:
     values = column.values
-    found = [name for name in _KEY_FIELDS if len(getattr(values, name))]
+    found = [name for name in [field_.name for field_, _ in values.ListFields()] if name in _KEY_FIELDS]
     if len(found) > 1:
         text = f"it sets {' and '.join(found)}: set the one field of its type."
         raise MalformedError(text)

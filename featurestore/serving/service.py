@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import grpc
 
 from featurestore.errors import FeatureStoreError
-from featurestore.online.lookup import RowAnswer
+from featurestore.online.lookup import Asked, RowAnswer
 from featurestore.serving.codec import decode_request, encode_answer, encode_description
 from featurestore.serving.protocol import SERVICE
 from featurestore.serving.status import code_of, header_of, text_of
@@ -33,14 +33,7 @@ class OnlineReads(Protocol):
     """What the service needs of a store; `FeatureStore` has it. Called from several threads."""
 
     def read_online(
-        self,
-        features: Sequence[str] | None = None,
-        *,
-        model: str | None = None,
-        endpoint: str | None = None,
-        entities: Mapping[str, KeyValues],
-        at: datetime | None = None,
-        lock: str | None = None,
+        self, asked: Asked, entities: Mapping[str, KeyValues], at: datetime | None = None
     ) -> RowAnswer | OnlineFeatures:
         """Look up the features of many rows."""
         ...
@@ -57,14 +50,7 @@ def handler(store: OnlineReads) -> grpc.GenericRpcHandler:
 
     def get_features(message: pb.GetFeaturesRequest) -> bytes:
         request = decode_request(message)
-        answer = store.read_online(
-            request.features,
-            model=request.model,
-            endpoint=request.endpoint,
-            entities=request.entities,
-            at=request.at,
-            lock=request.lock,
-        )
+        answer = store.read_online(request.asked, request.entities, request.at)
         if isinstance(answer, RowAnswer):
             return encode_rows(answer, event_times=request.event_times)
         return encode_answer(answer, event_times=request.event_times)

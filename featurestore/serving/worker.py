@@ -22,7 +22,7 @@ from featurestore.store import open_store
 
 __all__ = ["command", "run", "stop_signals"]
 
-FOLLOW_SECONDS = 0.1
+FOLLOW_SECONDS = 0.05
 """Seconds between two looks at the catalog: how old what a worker answers from may be, resolving it anew aside."""
 
 

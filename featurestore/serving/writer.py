@@ -65,6 +65,8 @@ class _Group:
     ----------
     fixed
         Places of the values of fixed width in the list of pieces, in the order in which `cut` gives them.
+    run
+        The same places as one slice, if the columns stand side by side, as they mostly do.
     cut
         Takes the group's fixed-width values apart, a piece for a column.
     before_statuses, before_values, before_times
@@ -72,6 +74,7 @@ class _Group:
     """
 
     fixed: Sequence[int]
+    run: slice | None
     cut: Callable[[bytes], Sequence[bytes]]
     before_statuses: Sequence[bytes]
     before_values: Sequence[bytes]
@@ -101,9 +104,13 @@ class _Writer:
             sized = self._size(rows, event_times=event_times)
         pieces = list(sized.pieces)
         for part, group, (_, columns) in zip(answer.parts, sized.groups, self._groups, strict=True):
-            values = group.cut(part.group.selection.fixed(part.block)) if group.fixed else ()
-            for place, value in zip(group.fixed, values, strict=True):
-                pieces[place] = value
+            if group.fixed:
+                values = group.cut(part.group.selection.fixed(part.block))
+                if group.run is not None:
+                    pieces[group.run] = values
+                else:
+                    for place, value in zip(group.fixed, values, strict=True):
+                        pieces[place] = value
             times = part.event_times.tobytes() if event_times and part.group.timed else None
             if part.codes is None and times is None and len(group.fixed) == len(columns):
                 continue
@@ -158,7 +165,9 @@ def _group(group: ReadGroup, columns: Sequence[_Column], rows: int, *, event_tim
         slices.append(slice(offset * rows, offset * rows + size))
         before_statuses.append(head(_COLUMNS, whole) + column.head + statuses)
         before_values.append(values)
-    return _Group(fixed, _cutter(slices), before_statuses, before_values, before_times)
+    side_by_side = fixed == list(range(fixed[0], fixed[0] + 2 * len(fixed), 2)) if fixed else False
+    run = slice(fixed[0], fixed[-1] + 1, 2) if side_by_side else None
+    return _Group(fixed, run, _cutter(slices), before_statuses, before_values, before_times)
 
 
 def _cutter(slices: Sequence[slice]) -> Callable[[bytes], Sequence[bytes]]:

@@ -263,9 +263,8 @@ def test_rows_go_with_their_keys_and_a_null_key_is_left_away() -> None:
 def test_another_row_stands_where_there_is_none_or_none_is_shown() -> None:
     codec = RowCodec([("a", Int64), ("v", Embedding(2)), ("s", String)])
     types = [pa.int64(), pa.list_(pa.float32(), 2), pa.string()]
-    batch = pa.record_batch(
-        {"a": pa.array([7, 8]), "v": pa.array([[1, 2], [3, 4]], types[1]), "s": pa.array(["x", "y"])}
-    )
+    arrays: list[pa.Array[Any]] = [pa.array([7, 8]), pa.array([[1, 2], [3, 4]], types[1]), pa.array(["x", "y"])]
+    batch = pa.record_batch(arrays, names=["a", "v", "s"])
     fill = codec.row({"a": pa.array([-1]), "s": pa.array(["none"])})
     selection = codec.select(["s", "a", "v"])
     block = codec.open([*codec.encode_batch(batch, None), None], fill)
@@ -278,15 +277,15 @@ def test_another_row_stands_where_there_is_none_or_none_is_shown() -> None:
 
 def test_fixed_values_leave_feature_after_feature() -> None:
     codec = RowCodec([("a", Int64), ("b", Float64), ("c", Int64), ("v", Embedding(2)), ("s", String)])
-    batch = pa.record_batch(
-        {
-            "a": pa.array([1, 2]),
-            "b": pa.array([0.5, 1.5]),
-            "c": pa.array([3, 4]),
-            "v": pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2)),
-            "s": pa.array(["x", "y"]),
-        }
-    )
+    vectors = pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2))
+    arrays: list[pa.Array[Any]] = [
+        pa.array([1, 2]),
+        pa.array([0.5, 1.5]),
+        pa.array([3, 4]),
+        vectors,
+        pa.array(["x", "y"]),
+    ]
+    batch = pa.record_batch(arrays, names=["a", "b", "c", "v", "s"])
     block = codec.open(list(codec.encode_batch(batch, None)))
     for wanted in (["c", "v", "b", "a"], ["a", "c"], ["s", "c"], ["s"], ["a", "b", "a"]):
         selection = codec.select(wanted)
@@ -297,5 +296,6 @@ def test_fixed_values_leave_feature_after_feature() -> None:
                 continue
             piece = values[2 * offset : 2 * (offset + width)]
             dtype = {"b": "<f8", "v": "<f4"}.get(name, "<i8")
-            expected = [one for value in batch.column(name).to_pylist() for one in np.atleast_1d(value).tolist()]
+            values_: list[Any] = batch.column(name).to_pylist()
+            expected = [one for value in values_ for one in (value if name == "v" else [value])]
             assert np.frombuffer(piece, dtype).tolist() == expected

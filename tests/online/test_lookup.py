@@ -40,7 +40,7 @@ ARROW: dict[FeatureType, pa.DataType] = {
 
 def look(store: LmdbStore, plans: Sequence[ColumnPlan], entities: pa.Table, at: int) -> OnlineFeatures:
     columns = dict(zip(entities.column_names, [column.combine_chunks() for column in entities.columns], strict=True))
-    return lookup(store, ReadPlan(store, plans, {}), columns, at).features()  # type: ignore[arg-type]  # arrays
+    return lookup(store, ReadPlan(store, plans, {}), columns, at).features()
 
 
 class Published:
