@@ -22,7 +22,7 @@ import numpy as np
 
 import featurestore as fs
 from benchmarks.online.data import value
-from benchmarks.online.load import CLIENT_CORE, drive, framed
+from benchmarks.online.load import CLIENT_CORE, FailedError, drive, framed
 from benchmarks.online.report import Report
 from benchmarks.online.requests import draw, message
 from benchmarks.online.servers import ours
@@ -33,6 +33,7 @@ __all__ = ["measure"]
 
 VIEW_LIST = ("floats0", "floats1", "floats2")
 ASKED = Workload("changes", 100, [f"{view}:f{feature}" for view in VIEW_LIST for feature in range(17)])
+READY = "ready\n"
 SHARE = 0.33
 RATIO = 3.0
 
@@ -79,11 +80,19 @@ def _tell(report: Report, name: str, checked: Checked) -> None:
 def _doing(change: Callable[[fs.FeatureStore, int], None], store: Path) -> Iterator[None]:
     """Make a change again and again in a process on the load's core."""
     command = ["taskset", "-c", CLIENT_CORE, "nice", sys.executable, "-m", "benchmarks.online.changes"]
-    with subprocess.Popen([*command, "change", change.__name__, str(store)]) as process:
+    command += ["change", change.__name__, str(store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        _await(process)
         try:
             yield
         finally:
             process.terminate()
+
+
+def _await(process: subprocess.Popen[str]) -> None:
+    """Wait until a process of `main` has begun."""
+    if process.stdout is None or process.stdout.readline() != READY:
+        raise FailedError("a process beside the load did not begin")
 
 
 def _nothing(_store: fs.FeatureStore, _turn: int) -> None:
@@ -108,6 +117,7 @@ def _checking(address: str, scale: Scale) -> Iterator[Checked]:
     checked = Checked()
     command = ["taskset", "-c", CLIENT_CORE, sys.executable, "-m", "benchmarks.online.changes", "check", address]
     with subprocess.Popen([*command, str(scale.entities)], stdout=subprocess.PIPE, text=True) as process:
+        _await(process)
         try:
             yield checked
         finally:
@@ -180,12 +190,15 @@ def main(what: str, *arguments: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if what == "check":
         address, entities = arguments
+        print(READY, end="", flush=True)
         print(json.dumps(asdict(check_answers(address, int(entities), stop))))
         return
     name, path = arguments
     change = {one.__name__: one for one in (_nothing, _flip, _publish)}[name]
     with fs.open_store(path) as store:
-        turn = 0
+        change(store, 0)  # with all imports
+        print(READY, end="", flush=True)
+        turn = 1
         while not stop.is_set():
             change(store, turn)
             turn += 1
