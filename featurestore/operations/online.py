@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from featurestore.catalog import generations, models, versions
-from featurestore.errors import LockMismatchError, NotPublishedError, RequestError
+from featurestore.errors import CorruptError, LockMismatchError, NotPublishedError, RequestError
 from featurestore.model.description import Description
 from featurestore.model.pins import PinSet
 from featurestore.model.times import parse_time, to_micros
@@ -45,8 +45,9 @@ _MOST_PLANS = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request resolved: what `entities` must hold, and where each column of the answer comes from."""
+    """A request resolved at one change of the catalog: what `entities` must hold, and where each column comes from."""
 
+    sequence: int
     plans: tuple[ColumnPlan, ...]
     keys: dict[str, FeatureType]
     known: frozenset[str]
@@ -72,9 +73,14 @@ class OnlineReader:
         """Return the features of entities; see `FeatureStore.get_online_features`."""
         now = datetime.now(UTC)
         moment = now if at is None else parse_time(at, now=now, what="at")
-        request = self._resolve(features, model, endpoint, lock)
-        table = read_entities(entities, request.keys, request.known)
-        return lookup(self._context.online, request.plans, table, to_micros(moment))
+        while True:
+            request = self._resolve(features, model, endpoint, lock)
+            table = read_entities(entities, request.keys, request.known)
+            try:
+                return lookup(self._context.online, request.plans, table, to_micros(moment))
+            except NotPublishedError as error:  # publishes have overtaken this request: it is resolved again
+                if request.sequence == self._context.catalog.sequence():
+                    raise CorruptError(f"the catalog names rows that are not there: {error}") from error
 
     def describe(
         self, features: Sequence[object] | None = None, *, model: object = None, endpoint: str | None = None
@@ -114,7 +120,7 @@ class OnlineReader:
             with self._context.catalog.read() as connection:
                 columns, found = self._columns(connection, listed, model, endpoint)
                 _check_lock(found, digest)
-                request = _plan(connection, columns)
+                request = _plan(connection, columns, sequence)
             requests[key] = request  # of this state, even if another thread has seen a newer one meanwhile
         return request
 
@@ -178,11 +184,12 @@ def _keys(columns: Sequence[Column]) -> dict[str, FeatureType]:
     return keys
 
 
-def _plan(connection: Connection, columns: Sequence[Column]) -> _Request:
+def _plan(connection: Connection, columns: Sequence[Column], sequence: int) -> _Request:
     known = {
         key for view in versions.view_names(connection) for key, _ in versions.current(connection, view).definition.keys
     }
-    return _Request(tuple(_column_plan(connection, column) for column in columns), _keys(columns), frozenset(known))
+    plans = tuple(_column_plan(connection, column) for column in columns)
+    return _Request(sequence, plans, _keys(columns), frozenset(known))
 
 
 def _column_plan(connection: Connection, column: Column) -> ColumnPlan:
