@@ -47,6 +47,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "rollback": Verb("rollback:rollback", "Point readers back at an earlier version."),
         "retire": Verb("retire:retire", "Mark a feature version as not to be used any more."),
         "get": Verb("get:get", "Look features up, as the server would."),
+        "compare": Verb("compare:compare", "Compare what is answered online with the offline join."),
         "serve": Verb("serve:serve", "Serve features over gRPC."),
     },
     "Ask": {
