@@ -71,9 +71,8 @@ class LmdbStore(OnlineStore):
             return self._write(target, generation_id, schema, rows)
         except (lmdb.Error, OSError) as error:
             message = (
-                f"cannot write the online generation {generation_id!r} under {self._folder}: {error}. Nothing of it is "
-                "visible, and the rows served until now still are: mend that (a full disk wants space), then publish "
-                "again."
+                f"cannot write the online generation {generation_id!r} under {self._folder}: {error}. What was served "
+                "until now still is: mend that (a full disk wants space), then publish again."
             )
             raise ConfigError(message) from error
 
