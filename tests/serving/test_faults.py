@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import featurestore as fs
-from featurestore.serving.client import connect
+from featurestore.serving.client import Client, connect
 from tests.serving.conftest import Serve, Served
 
 ROWS = 2_000
@@ -55,12 +55,17 @@ def garbage(path: Path) -> list[Path]:
     return [folder for folder in (path / "online" / ".building").iterdir() if folder.is_dir()]
 
 
-def served(address: str, number: int) -> None:
-    """Hold that a version is answered, on several connections."""
-    for _ in range(4):
-        with connect(address, timeout=60) as client:
-            answer = client.get_features(f"v@v{number}", entities={"k": [1, ROWS - 1, ROWS]})
-            assert answer.to_dict() == {"v__x": [number, number * (ROWS - 1), None]}
+def check(client: Client, number: int) -> None:
+    """Hold that a version is answered."""
+    answer = client.get_features(f"v@v{number}", entities={"k": [1, ROWS - 1, ROWS]})
+    assert answer.to_dict() == {"v__x": [number, number * (ROWS - 1), None]}
+
+
+def served(server: Served, number: int) -> None:
+    """Hold that a version is answered on several connections, so by every worker."""
+    for _ in range(6):
+        with connect(server.address, timeout=60) as client:
+            check(client, number)
 
 
 @contextmanager
@@ -70,12 +75,13 @@ def readers(server: Served) -> Iterator[None]:
 
     def read(number: int) -> None:
         try:
-            while not stop.is_set():
-                served(server.address, number)
+            with connect(server.address, timeout=60) as client:
+                while not stop.wait(0.002):
+                    check(client, number)
         except (fs.FeatureStoreError, AssertionError) as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=read, args=(number,)) for number in (1, 2)]
+    threads = [threading.Thread(target=read, args=(number,)) for number in (1, 2, 1, 2)]
     for thread in threads:
         thread.start()
     try:
@@ -117,12 +123,12 @@ def publisher(path: Path, how: str) -> subprocess.Popen[str]:
 
 
 def check_after_death(path: Path, server: Served) -> None:
-    served(server.address, 1)
+    served(server, 1)
     with fs.open_store(path) as store:
         assert store.publish("v@v1").rows == ROWS
     assert garbage(path) == []
     assert len(generations(path, 1)) <= 2
-    served(server.address, 1)
+    served(server, 1)
 
 
 def test_a_publisher_killed_at_its_worst_moments_leaves_no_gap_and_no_garbage(serve: Serve, path: Path) -> None:
@@ -156,9 +162,13 @@ def test_many_publishers_killed_at_any_time_leave_no_gap_and_no_garbage(serve: S
 
 
 def test_publishes_of_one_version_at_once_all_succeed(path: Path) -> None:
-    program = (
-        "import sys, featurestore as fs\nwith fs.open_store(sys.argv[1]) as s:\n  [s.publish('v@v1') for _ in range(4)]"
-    )
+    program = """
+import sys
+import featurestore as fs
+with fs.open_store(sys.argv[1]) as store:
+    for _ in range(4):
+        store.publish("v@v1")
+"""
     started = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(2)]
     assert [process.wait(100) for process in started] == [0, 0]
     assert len(generations(path, 1)) == 2
@@ -182,6 +192,11 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def activate_many_times(store: fs.FeatureStore) -> None:
+    for number in range(1_000):
+        store.activate(f"v@v{1 + number % 2}", reason="x" * 2_000)
+
+
 def test_a_full_disk_ends_the_publish_and_nothing_else(serve: Serve, disk: Path) -> None:
     path, ballast = disk / "store", disk / "ballast"
     fill(path)
@@ -195,12 +210,11 @@ def test_a_full_disk_ends_the_publish_and_nothing_else(serve: Serve, disk: Path)
             assert generations(path, 1) == before
             assert garbage(path) == []
         with pytest.raises(fs.ConfigError, match=r"the catalog cannot be written .* make space"):
-            for number in range(1_000):
-                store.activate(f"v@v{1 + number % 2}", reason="x" * 2_000)
+            activate_many_times(store)
         ballast.unlink()
         assert store.publish("v@v1").rows == ROWS
         store.activate("v@v2", reason="there is space again")
-        served(server.address, 1)
+        served(server, 1)
 
 
 def test_a_file_that_may_not_grow_ends_the_publish(serve: Serve, path: Path) -> None:
@@ -247,13 +261,13 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 def check_damaged(server: Served) -> None:
     """Hold that v1 is told to be damaged, with advice, and that v2 and the workers are well."""
-    for _ in range(6):
+    for _ in range(4):
         with connect(server.address, timeout=60) as client:
             with pytest.raises(fs.CorruptError, match=r"[Pp]ublish the version again"):
                 client.get_features("v@v1", entities={"k": list(range(ROWS))})
             with pytest.raises(fs.CorruptError):
                 client.get_features(["v@v1", "v@v2"], entities={"k": [1]})
-    served(server.address, 2)
+    served(server, 2)
 
 
 def test_a_damaged_version_is_told_and_the_others_are_served(serve: Serve, path: Path) -> None:
@@ -263,7 +277,7 @@ def test_a_damaged_version_is_told_and_the_others_are_served(serve: Serve, path:
             damage(generations(path, 1)[-1])
             check_damaged(server)
         store.publish("v@v1")
-        served(server.address, 1)
+        served(server, 1)
         assert all(Path(f"/proc/{pid}").exists() for pid in server.pids), "a worker has died"
         assert server.end() == 0
 
@@ -271,10 +285,9 @@ def test_a_damaged_version_is_told_and_the_others_are_served(serve: Serve, path:
 @pytest.mark.parametrize("damage", ["truncated", "emptied"])
 def test_a_file_cut_under_a_running_server_ends_no_worker(serve: Serve, path: Path, damage: str) -> None:
     with serve(path, workers=2) as server, fs.open_store(path) as store:
-        for _ in range(5):
-            served(server.address, 1)  # every worker has it open
+        served(server, 1)  # every worker has it open
         DAMAGES[damage](generations(path, 1)[-1])
         check_damaged(server)
         store.publish("v@v1")
-        served(server.address, 1)
+        served(server, 1)
         assert all(Path(f"/proc/{pid}").exists() for pid in server.pids), "a worker has died"
