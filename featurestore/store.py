@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from featurestore.operations.push import Pushed
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
+    from featurestore.operations.verify import Verification
 
 __all__ = ["FeatureStore", "open_store"]
 
@@ -353,6 +354,12 @@ class FeatureStore:
             at=at,
             seed=seed,
         )
+
+    def verify(self, reference: object = None) -> Verification:
+        """Read all stored rows, offline and online, and compare digests; see `operations/verify.py`."""
+        from featurestore.operations.verify import verify
+
+        return verify(self._context, reference)
 
     # ------------------------------------------------------------------------------------ trace
 

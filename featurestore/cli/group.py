@@ -51,6 +51,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "serve": Verb("serve:serve", "Serve features over gRPC."),
     },
     "Ask": {
+        "verify": Verb("verify:verify", "Read all stored rows and compare them with their digests."),
         "status": Verb("status:status", "What the store holds, and how fresh it is."),
         "show": Verb("show:show", "Show a view, version, snapshot, model or endpoint, or list them."),
         "consumers": Verb("consumers:consumers", "Who reads a feature, version or source column."),

@@ -79,7 +79,7 @@ class LmdbStore(OnlineStore):
     def read(self, generation_id: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
         """Return the row of each key, in order; None where there is none or the key is None."""
         opened = self._open(generation_id)
-        if os.lseek(opened.descriptor, 0, os.SEEK_END) < opened.size:  # a third of a microsecond
+        if os.lseek(opened.descriptor, 0, os.SEEK_END) < opened.size:  # one system call
             raise _corrupt(generation_id, f"{_DATA} has become shorter than its {opened.size} bytes")
         try:
             with opened.environment.begin() as transaction:
@@ -91,6 +91,12 @@ class LmdbStore(OnlineStore):
     def schema(self, generation_id: str) -> Mapping[str, Any]:
         """Return the schema that the generation was written with."""
         return self._open(generation_id).schema
+
+    def check(self, generation_id: str) -> None:
+        """Read all of a generation and compare its checksum with the one recorded (see `OnlineStore.check`)."""
+        path = self._path(generation_id)
+        with _told(path, generation_id):
+            _checked(path, generation_id)
 
     def generations(self) -> list[str]:
         """Return the ids of all visible generations, sorted."""
@@ -212,23 +218,35 @@ os.register_at_fork(after_in_child=_Process.forget)
 
 
 def _open_environment(path: Path, generation_id: str) -> _Environment:
+    with _told(path, generation_id), _Process.lock:
+        status = (path / _DATA).stat()
+        opened = _Process.opened.get((status.st_dev, status.st_ino))
+        if opened is None:
+            opened = _Environment(path, _checked(path, generation_id))
+            _Process.opened[status.st_dev, status.st_ino] = opened
+    return opened
+
+
+def _checked(path: Path, generation_id: str) -> Mapping[str, Any]:
+    """Return what is recorded with a generation, after a look at every byte of it."""
+    meta = json.loads((path / _META).read_text(encoding="utf-8"))
+    checksum = meta.pop("checksum")
+    if ((path / _DATA).stat().st_size, _checksum(path, meta)) != (meta["bytes"], checksum):
+        raise _corrupt(generation_id, "its bytes are not those that were written")
+    return dict(meta)
+
+
+@contextmanager
+def _told(path: Path, generation_id: str) -> Iterator[None]:
+    """Tell what is wrong with the files of a generation."""
     try:
-        meta = json.loads((path / _META).read_text(encoding="utf-8"))
-        checksum = meta.pop("checksum")
-        with _Process.lock:
-            status = (path / _DATA).stat()
-            opened = _Process.opened.get((status.st_dev, status.st_ino))
-            if opened is None:
-                if (status.st_size, _checksum(path, meta)) != (meta["bytes"], checksum):
-                    raise _corrupt(generation_id, "its bytes are not those that were written")
-                opened = _Process.opened[status.st_dev, status.st_ino] = _Environment(path, meta)
+        yield
     except (OSError, lmdb.Error) as error:
-        if not path.exists():  # never there, or dropped between the lines above
+        if not path.exists():  # never there, or dropped meanwhile
             raise _missing(generation_id, path) from None
         raise _corrupt(generation_id, str(error)) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _corrupt(generation_id, f"{_META} cannot be read ({error})") from error
-    return opened
 
 
 def _checksum(path: Path, meta: Mapping[str, Any]) -> int:

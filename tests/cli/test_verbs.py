@@ -372,3 +372,14 @@ def test_compare_finds_online_and_offline_the_same() -> None:
 )
 def test_compare_says_what_it_must_be_told(words: list[str]) -> None:
     assert call("compare", *words).code == 2
+
+
+def test_verify_reads_everything_and_tells_damage(world: Path, tmp_path: Path) -> None:
+    answer = told("verify", "airport_weather@v1")
+    assert answer["damaged"] == []
+    assert {item["kind"] for item in answer["checked"]} == {"file", "generation"}
+    shutil.copytree(world / ".featurestore", tmp_path / "store")
+    next((tmp_path / "store" / "online").glob("**/data.mdb")).write_bytes(b"")
+    said = call("verify", "--store", str(tmp_path / "store"))
+    assert said.code == 6
+    assert "1 damaged" in said.out
