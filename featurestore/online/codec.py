@@ -331,7 +331,9 @@ class Selection:
             values = block.heads[field]  # shape (n, features of the field), or (n, length) of a vector
             if not field.endswith(" vector"):
                 values = values.T if indices is None else values.T[indices]
-            parts.append(values.tobytes())
+                parts.append(values.tobytes())
+            else:  # asked for under several names it leaves as often
+                parts.append(values.tobytes() * (1 if indices is None else len(indices)))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def nulls(self, block: RowBlock) -> Bits | None:

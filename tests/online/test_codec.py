@@ -287,7 +287,7 @@ def test_fixed_values_leave_feature_after_feature() -> None:
     ]
     batch = pa.record_batch(arrays, names=["a", "b", "c", "v", "s"])
     block = codec.open(list(codec.encode_batch(batch, None)))
-    for wanted in (["c", "v", "b", "a"], ["a", "c"], ["s", "c"], ["s"], ["a", "b", "a"]):
+    for wanted in (["c", "v", "b", "a"], ["a", "c"], ["s", "c"], ["s"], ["a", "b", "a"], ["v", "a", "v"]):
         selection = codec.select(wanted)
         values = selection.fixed(block)
         for name, offset, width in zip(wanted, selection.offsets, selection.widths, strict=True):
