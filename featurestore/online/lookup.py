@@ -176,6 +176,11 @@ class ReadPlan:
             ReadGroup(store, [columns[position] for position in members], members) for members in groups.values()
         )
 
+    @property
+    def generations(self) -> tuple[str, ...]:
+        """The ids of the rows that are read."""
+        return tuple(group.generation.id for group in self.groups)
+
 
 class GroupRows:
     """What one group's read found.

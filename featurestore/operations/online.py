@@ -102,8 +102,11 @@ class OnlineReader:
         while True:
             try:
                 return lookup(self._context.online, plan, read_entities(entities, plan.keys, plan.known), moment)
-            except NotPublishedError:  # publishes have overtaken this request
-                plan = self._resolved(asked, known)
+            except (NotPublishedError, CorruptError):
+                fresh = self._resolved(asked, known)
+                if fresh.generations == plan.generations:
+                    raise
+                plan = fresh  # publishes have overtaken this request
 
     @contextmanager
     def following(self, every: float) -> Iterator[None]:
