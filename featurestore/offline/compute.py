@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "Rows", "function_source", "output_columns", "output_schema"]
 
-_COMPUTED = '"__computed"'
-_ORDINAL = '"__ordinal"'
+_COMPUTED = "__computed"
+_ORDINAL = "__ordinal"
 
 
 def output_columns(definition: Definition) -> list[tuple[str, FeatureType]]:
@@ -231,10 +231,15 @@ class Engine:
     def compute(
         self, connection: duckdb.DuckDBPyConnection, definition: Definition, start: datetime | None, folder: Path
     ) -> None:
-        """Make the computation's output readable as `__computed` on a connection."""
-        for source in definition.sources:
-            self._reader.register(connection, source, where=_source_window(definition, source.name, start))
+        """Make the computation's output readable as `__computed` on a connection.
+
+        With `__ordinal`, the order of rows, where it can be read; otherwise they have to be counted, one after another.
+        """
         computation = definition.computation
+        place = _ORDINAL if computation.kind == "columns" else None
+        for source in definition.sources:
+            where = _source_window(definition, source.name, start)
+            self._reader.register(connection, source, where=where, place=place)
         what = f"the computation of feature view {definition.view!r}"
         with translated(what, binding=ContractError):
             if computation.kind == "columns":
@@ -242,7 +247,7 @@ class Engine:
                 query = f"SELECT * FROM {identifier(source.name)}"
             elif computation.kind == "function":
                 path = self._run_function(connection, definition, folder)
-                query = f"SELECT * FROM read_parquet({literal(str(path))})"
+                query = f"SELECT *, file_row_number AS {_ORDINAL} FROM read_parquet({literal(str(path))})"
             else:
                 query = computation.text.strip().rstrip(";")
             connection.execute(f"CREATE TEMP VIEW {_COMPUTED} AS {query}\n")
@@ -314,7 +319,9 @@ def _checked_query(
             conditions = [f"({' AND '.join(conditions)} OR {identifier(definition.event_time)} IS NULL)"]
     where = f" WHERE {conditions[0]}" if conditions else ""
     selected = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
-    return f"SELECT {selected}, {_ORDINAL} FROM (SELECT *, row_number() OVER () AS {_ORDINAL} FROM {_COMPUTED}{where})"
+    known = definition.computation.kind != "sql" and _ORDINAL in found
+    counted = "" if known else f", row_number() OVER () AS {_ORDINAL}"
+    return f"SELECT {selected}, {_ORDINAL} FROM (SELECT *{counted} FROM {_COMPUTED}{where})"
 
 
 def _sorted_query(connection: duckdb.DuckDBPyConnection, definition: Definition, window: Window) -> str:

@@ -44,6 +44,9 @@ Location = Mapping[str, Any]
 Place = tuple[str, str, Location]
 Columns = Sequence[tuple[str, str]]
 
+_PLACE = "CAST(file_index AS BIGINT) * 1099511627776 + file_row_number"
+"""Where a row of Parquet files is, as one number: a file of 2^40 rows is beyond what there is."""
+
 
 class SourceReader:
     """Reads sources.
@@ -103,6 +106,7 @@ class SourceReader:
         source: SourceDefinition,
         *,
         where: tuple[str, datetime] | None = None,
+        place: str | None = None,
     ) -> None:
         """Make a source readable by its name on a connection from `connect`, with exactly the declared columns.
 
@@ -110,6 +114,9 @@ class SourceReader:
         ----------
         where
             `(column, lower bound)`: leave out rows before it, and rows that have no such time.
+        place
+            Name of one column more, where rows have a place of their own (those of Parquet files do): a number that
+            grows in their order, which each thread reads for itself, while counting rows takes them one after another.
 
         Raises
         ------
@@ -118,11 +125,13 @@ class SourceReader:
         SourceError
             If the source cannot be read.
         """
-        name, kind, location = place = _place(source)
-        with _translated(place):
-            found = self._columns(connection, place)
+        name, kind, location = described = _place(source)
+        with _translated(described):
+            found = self._columns(connection, described)
             _check_columns(name, source.columns, found, typed=kind != "csv")  # a CSV is read with the declared types
-            query = self._query(place, source.columns)
+            query = self._query(
+                described, source.columns, "" if place is None else f", {_PLACE} AS {identifier(place)}"
+            )
             if where is not None:
                 condition = compare_time(where[0], dict(source.columns)[where[0]], ">=", where[1])
                 query = f"SELECT * FROM ({query}) WHERE {condition}"
@@ -181,7 +190,8 @@ class SourceReader:
             return csv_columns(connection, name, files, location)
         return dict(describe(connection, f"SELECT * FROM {_parquet(files)}"))
 
-    def _query(self, place: Place, columns: Columns) -> str:
+    def _query(self, place: Place, columns: Columns, more: str) -> str:
+        """Return the query of a source; `more` is selected too, where it comes from Parquet files by path."""
         name, kind, location = place
         if kind == "iceberg":
             return iceberg_query(plan_iceberg(name, location), dict(columns), [column for column, _ in columns])
@@ -192,11 +202,11 @@ class SourceReader:
             if not kept:
                 empty = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(column)}" for column, type_ in columns)
                 return f"SELECT {empty} WHERE false"
-            return f"SELECT {_selected(columns)} FROM {_parquet(kept)}"
+            return f"SELECT {_selected(columns)}{more} FROM {_parquet(kept)}"
         files = [path for _, path in find_files(name, location["path"], kind)]
         if kind == "csv":
             return csv_query(name, files, location, columns)
-        return f"SELECT {_selected(columns)} FROM {_parquet(files)}"
+        return f"SELECT {_selected(columns)}{more} FROM {_parquet(files)}"
 
 
 def _translated(place: Place) -> AbstractContextManager[None]:
