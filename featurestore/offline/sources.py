@@ -33,8 +33,9 @@ from featurestore.offline.connection import (
     literals,
     translated,
 )
+from featurestore.offline.file_digests import FileDigests
 from featurestore.offline.source_csv import csv_columns, csv_query
-from featurestore.offline.source_files import FileDigests, find_files
+from featurestore.offline.source_files import find_files
 from featurestore.offline.source_iceberg import iceberg_query, plan_iceberg
 from featurestore.offline.source_rows import RowLog, conform_rows, read_table
 
@@ -54,7 +55,8 @@ class SourceReader:
     Parameters
     ----------
     root
-        The store's folder; rows of arrow and push sources are kept in `sources/<name>` below it.
+        The store's folder: rows of arrow and push sources are kept in `sources/<name>` below it, and what files of
+        other sources held when they were last read in `digests.json`.
     settings
         Limits for reads of its own.
     """
@@ -62,7 +64,7 @@ class SourceReader:
     def __init__(self, root: Path, settings: Settings) -> None:
         self._root = Path(root)
         self._settings = settings
-        self._digests = FileDigests()
+        self._digests = FileDigests(self._root / "digests.json")
 
     def schema(self, source: Source | SourceDefinition) -> dict[str, str]:
         """Return the columns as they are now: column -> DuckDB type. An arrow source tells those of its own table.
