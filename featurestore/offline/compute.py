@@ -21,7 +21,7 @@ from featurestore.model.definition import Computation, Definition
 from featurestore.model.settings import Settings
 from featurestore.model.times import from_micros
 from featurestore.model.types import FeatureType, Timestamp
-from featurestore.offline.arrow_types import to_arrow
+from featurestore.offline.arrow_types import to_arrow, to_duckdb
 from featurestore.offline.casts import checked
 from featurestore.offline.connection import (
     compare_time,
@@ -218,12 +218,19 @@ class Engine:
         ):
             self.compute(connection, definition, None, folder)
             present = " AND ".join(f"{identifier(key)} IS NOT NULL" for key, _ in definition.keys)
-            computed = _checked_query(
+            checked_rows = _checked_query(
                 connection, definition, (None, before), dict(output_columns(definition)[: len(names)])
             )
+            computed = f"SELECT {columns} FROM ({checked_rows}) WHERE {present} AND {event} IS NOT NULL"
+            earlier = compare_time(definition.event_time, to_duckdb(Timestamp), "<", before)
+            held = f"SELECT {columns} FROM read_parquet({paths}) WHERE {earlier}"
+            days = _differing_days(connection, definition.event_time, columns, computed, held)
+            if not days:
+                return None, 0
+            among = f"WHERE {_day(event)} IN ({', '.join(map(str, days))})"
             query = (
-                f"SELECT min(epoch_us({event})), count(*) FROM (SELECT {columns} FROM ({computed}) "
-                f"WHERE {present} AND {event} IS NOT NULL EXCEPT SELECT {columns} FROM read_parquet({paths}))"
+                f"SELECT min(epoch_us({event})), count(*) "
+                f"FROM (SELECT * FROM ({computed}) {among} EXCEPT SELECT * FROM ({held}) {among})"
             )
             earliest, count = connection.execute(query).fetchone() or (None, 0)
         return (None if earliest is None else from_micros(earliest)), int(count)
@@ -266,6 +273,23 @@ class Engine:
         path = folder / "__computed.parquet"
         write_frame(computation.name, frame, wanted, path)
         return path
+
+
+def _differing_days(
+    connection: duckdb.DuckDBPyConnection, event_time: str, columns: str, computed: str, held: str
+) -> list[int]:
+    """Return the days of computed rows that are not exactly those held, told by number and sum of hashes.
+
+    Rows are compared one by one only on these: to look each row of all history up would hold all of them in memory.
+    """
+    told = f"{_day(identifier(event_time))} AS day, count(*) AS number, sum(CAST(hash({columns}) AS HUGEINT)) AS total"
+    there, here = (f"(SELECT {told} FROM ({query}) GROUP BY day)" for query in (computed, held))
+    found = connection.execute(f"SELECT day FROM (SELECT * FROM {there} EXCEPT SELECT * FROM {here}) ORDER BY day")
+    return [int(day) for (day,) in found.fetchall()]
+
+
+def _day(time: str) -> str:
+    return f"epoch_us({time}) // 86400000000"
 
 
 Window = tuple[datetime | None, datetime | None]
