@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -75,7 +76,8 @@ class RunWriter:
         self._encoding.close()
         self._finishing.close()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # thrown away, it need not be complete: a full disk is told by who met it
+                self._file.close()
         for path in self._unnamed:
             path.unlink(missing_ok=True)
 
