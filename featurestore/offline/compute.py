@@ -21,7 +21,7 @@ from featurestore.model.definition import Computation, Definition
 from featurestore.model.settings import Settings
 from featurestore.model.times import from_micros
 from featurestore.model.types import FeatureType, Timestamp
-from featurestore.offline.arrow_types import to_arrow, to_duckdb
+from featurestore.offline.arrow_types import to_duckdb
 from featurestore.offline.casts import checked
 from featurestore.offline.connection import (
     compare_time,
@@ -36,6 +36,7 @@ from featurestore.offline.connection import (
     translated,
 )
 from featurestore.offline.functions import function_source, load_function
+from featurestore.offline.output import output_columns, output_schema
 from featurestore.offline.polars_frames import describe_frame, result_frame, scan_relation, write_frame
 from featurestore.offline.sources import SourceReader
 
@@ -44,21 +45,10 @@ if TYPE_CHECKING:
 
     from featurestore.model.snapshot import DataFile
 
-__all__ = ["Engine", "Rows", "function_source", "output_columns", "output_schema"]
+__all__ = ["Engine", "Rows", "function_source"]
 
 _COMPUTED = "__computed"
 _ORDINAL = "__ordinal"
-
-
-def output_columns(definition: Definition) -> list[tuple[str, FeatureType]]:
-    """Return the columns of a version's rows, in order: keys, event time, created time, features."""
-    times = [(name, Timestamp) for name in (definition.event_time, definition.created_time) if name is not None]
-    return [*definition.keys, *times, *((feature.name, feature.type) for feature in definition.features)]
-
-
-def output_schema(definition: Definition) -> pa.Schema:
-    """Return the Arrow schema of a version's rows."""
-    return pa.schema([(name, to_arrow(type_)) for name, type_ in output_columns(definition)])
 
 
 class Rows:

@@ -19,8 +19,8 @@ from featurestore.errors import CorruptError
 from featurestore.model.definition import Definition
 from featurestore.model.snapshot import DataFile, Run
 from featurestore.model.times import from_micros
-from featurestore.offline.compute import output_schema
 from featurestore.offline.layout import LAYOUT, Layout
+from featurestore.offline.output import output_schema
 from featurestore.offline.run_writer import RunWriter
 
 __all__ = ["GROUP_ROWS", "cut_run", "version_folder", "write_run"]

@@ -36,7 +36,8 @@ from featurestore.model.types import (
     String,
     Timestamp,
 )
-from featurestore.offline.compute import Engine, function_source, output_schema
+from featurestore.offline.compute import Engine, function_source
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 from featurestore.offline.sources import SourceReader
 

@@ -22,8 +22,8 @@ import pytest
 from featurestore.model import types as fs
 from featurestore.model.definition import Definition
 from featurestore.offline import run_writer
-from featurestore.offline.compute import output_schema
 from featurestore.offline.join import ViewRead
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 from tests.offline.join_support import at, define, foreign, join_all
 

@@ -22,8 +22,8 @@ from featurestore.model.definition import Definition
 from featurestore.model.types import FeatureType
 from featurestore.offline import layout, run_writer
 from featurestore.offline.arrays import from_words, take, whole
-from featurestore.offline.compute import output_schema
 from featurestore.offline.layout import group_rows
+from featurestore.offline.output import output_schema
 from featurestore.offline.run_file import RunFile
 from featurestore.offline.runs import write_run
 from tests.offline.join_support import at, define

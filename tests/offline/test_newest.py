@@ -15,8 +15,8 @@ from featurestore.model.snapshot import DataFile
 from featurestore.model.times import from_micros
 from featurestore.model.types import Bytes, Date, Decimal, Embedding, FeatureType, Int64, List, String
 from featurestore.offline import run_writer
-from featurestore.offline.compute import output_schema
 from featurestore.offline.newest import newest_rows
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 
 Row = tuple[str, int, int | None, int]

@@ -17,7 +17,7 @@ from featurestore.model.definition import Computation, Definition, FeatureDefini
 from featurestore.model.snapshot import DataFile, Run
 from featurestore.model.types import Embedding, Float64, Int64, String
 from featurestore.offline import run_writer
-from featurestore.offline.compute import output_schema
+from featurestore.offline.output import output_schema
 from featurestore.offline.run_file import RunFile
 from featurestore.offline.runs import cut_run, write_run
 
