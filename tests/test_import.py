@@ -59,6 +59,14 @@ def test_import_loads_no_heavy_library() -> None:
     assert result.stdout.split() == []
 
 
+def test_a_stored_table_is_known_without_an_engine() -> None:
+    engines = ("duckdb", "polars", "pyiceberg")
+    code = f"import sys, featurestore.offline.tables; print(*(name for name in {engines!r} if name in sys.modules))"
+    result = run(code)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
+
+
 def test_import_costs_less_than_the_budget_over_a_bare_interpreter() -> None:
     bare, imported = float("inf"), float("inf")
     for _ in range(RUNS):  # in turns, so that a busy moment of the machine meets both

@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 
 from featurestore.model.definition import Computation, Definition, FeatureDefinition
 from featurestore.model.types import Float64, Int64
-from featurestore.offline.compute import output_schema
 from featurestore.offline.join import Join, ViewRead
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 
 PER_KEY = 100

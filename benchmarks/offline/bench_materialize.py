@@ -5,8 +5,9 @@ The source is Parquet of N rows in no order: an int64 key, a time, ten float64 f
 - `materialize`: `store.materialize` with default settings, which also hashes source and files, and syncs the files;
 - `copy`: DuckDB's `COPY (SELECT ... ORDER BY key, time) TO ... (FORMAT parquet)`, with the same limits;
 - `compact`: `store.compact` of sixteen runs that share these rows, which reads all of them back to compare.
-- `refresh`: one more day of N/1000 rows, behind a table of N/10 rows and one of N, in both of which every key has a row
-  at the last moment. It hashes the source's files, whole.
+- `refresh`: one more day of N/100 rows, behind a history of 10, 30 and 100 days, each with a row of every key at one
+  moment. The source is a folder with a file a day (`a file more`), the same with created times, so that rows which
+  became known late are looked for (`created times`), or one file in no order, which is written anew (`rewritten`).
 
 The last two only up to the default N.
 
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 import featurestore as fs
 from featurestore.model.settings import Settings
@@ -40,7 +42,8 @@ RUNS = 16
 FEATURES = tuple(f"f{number}" for number in range(10))
 COLUMNS = ("k", "t", *FEATURES)
 START = "TIMESTAMPTZ '2024-01-01 00:00:00+00'"
-DAY = "2025-01-01"  # after every time of the source
+DAYS = (10, 30, 100)
+REST = 2.5  # seconds after which a file's digest is remembered; sources rest longer between two refreshes
 
 
 LIBRARIES = (
@@ -77,6 +80,20 @@ def write_source(path: Path, rows: int, times: str) -> None:
         )
 
 
+def write_days(path: Path, days: range, keys: int, *, created: bool = False) -> None:
+    """Write a row of every key at one moment of each day; `created` adds when it became known, five minutes later."""
+    values = ", ".join(f"(hash(i * 16 + {place}) % 1000003) / 1000.0 AS {name}" for place, name in enumerate(FEATURES))
+    known = "t + to_minutes(5) AS c, " if created else ""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with connect() as connection:
+        connection.execute(
+            f"COPY (SELECT k, t, {known}{values} FROM (SELECT i, i % {keys} AS k, "
+            f"{START} + to_days(CAST(i // {keys} AS INTEGER)) AS t "
+            f"FROM range({days.start * keys}, {days.stop * keys}) AS r(i)) "
+            f"ORDER BY hash(i)) TO '{path}' (FORMAT parquet)"
+        )
+
+
 HOURLY = f"{START} + to_minutes(place * 60 + CAST(hash(p) % 60 AS BIGINT))"
 """Times an hour apart in each key, every one another minute: no two rows of a key at one."""
 
@@ -84,7 +101,14 @@ HOURLY = f"{START} + to_minutes(place * 60 + CAST(hash(p) % 60 AS BIGINT))"
 def view(folder: Path) -> fs.FeatureView:
     """Return the view of a folder's source: its columns as they are."""
     source = fs.ParquetSource("raw", path=str(folder / "source"))
-    return fs.FeatureView("readings", entity=fs.Entity("key", keys={"k": fs.Int64}), source=source, event_time="t")
+    columns = pq.read_schema(next((folder / "source").glob("*.parquet"))).names
+    return fs.FeatureView(
+        "readings",
+        entity=fs.Entity("key", keys={"k": fs.Int64}),
+        source=source,
+        event_time="t",
+        created_time="c" if "c" in columns else None,
+    )
 
 
 def contents(files: list[str]) -> tuple[int, int]:
@@ -116,14 +140,19 @@ def stored(store: fs.FeatureStore) -> list[str]:
 
 
 def measured(work: Any) -> dict[str, float]:  # noqa: ANN401 - anything to be called
-    """Run once; return seconds, the processor's seconds, and peak memory in MiB."""
+    """Run once; return seconds, the processor's seconds, and the process's peak memory in MiB."""
     for library in LIBRARIES:
         import_module(library)
-    started = time.perf_counter()
+    before, started = processor_seconds(), time.perf_counter()
     work()
-    seconds = time.perf_counter() - started
+    seconds, processor = time.perf_counter() - started, processor_seconds() - before
+    return {"seconds": seconds, "cpu": processor, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def processor_seconds() -> float:
+    """Return what this process has used so far, in all its threads."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return {"seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1024}
+    return usage.ru_utime + usage.ru_stime
 
 
 def step_materialize(folder: Path) -> dict[str, Any]:
@@ -221,17 +250,34 @@ def whole(folder: Path, rows: int) -> dict[str, Any]:
 
 
 def increments(folder: Path, rows: int) -> dict[str, Any]:
-    """Refresh by a day of `rows / 100` rows, behind `rows` and ten times as many; the last rows are at one time."""
-    results = {}
-    for name, history in (("refresh, N/10 rows", rows), ("refresh, N rows", 10 * rows)):
-        write_source(folder / "source" / "0.parquet", history, f"{START} + to_hours(place)")
-        step("materialize", folder)
-        write_source(folder / "source" / "1.parquet", rows // 100, f"TIMESTAMPTZ '{DAY}' + to_minutes(place)")
-        results[name] = step("refresh", folder)
-        step("check", folder)
-        shutil.rmtree(folder / "store")
-        shutil.rmtree(folder / "source")
-    return results
+    """Refresh by a day of `rows / 100` rows, behind histories of some days."""
+    return {
+        f"refresh, {kind}, {days} days": increment(folder, kind, days, max(1, rows // max(DAYS)))
+        for kind in ("a file more", "created times", "rewritten")
+        for days in DAYS
+    }
+
+
+def increment(folder: Path, kind: str, days: int, keys: int) -> dict[str, Any]:
+    """Refresh by one day behind some."""
+
+    def written(first: int, last: int) -> None:
+        if kind == "rewritten":
+            write_days(folder / "source" / "0.parquet", range(last), keys)
+        else:
+            for day in range(first, last):
+                path = folder / "source" / f"{day:03}.parquet"
+                write_days(path, range(day, day + 1), keys, created=kind == "created times")
+        time.sleep(REST)
+
+    written(0, days)
+    step("materialize", folder)
+    written(days, days + 1)
+    result = step("refresh", folder)
+    step("check", folder)
+    shutil.rmtree(folder / "store")
+    shutil.rmtree(folder / "source")
+    return result
 
 
 def report(rows: int, results: dict[str, Any]) -> None:
@@ -239,7 +285,7 @@ def report(rows: int, results: dict[str, Any]) -> None:
     peer = results["copy"]
     print(f"{rows:,} rows x {len(COLUMNS)} columns, memory limit {Settings().memory_limit}, {os.cpu_count()} threads")
     heads = ("seconds", "Mrows/s", "it / copy", "cpu s", "peak MiB", "MiB written")
-    print(f"{'':24}" + "".join(f"{head:>12}" for head in heads))
+    print(f"{'':36}" + "".join(f"{head:>12}" for head in heads))
     for name, result in results.items():
         written = result.get("bytes", result.get("written"))
         whole_table = name in {"materialize", "copy", "compact"}
@@ -247,7 +293,7 @@ def report(rows: int, results: dict[str, Any]) -> None:
         ratio = f"{result['seconds'] / peer['seconds']:.2f}x" if whole_table else ""
         size = "" if written is None else f"{written / 2**20:,.0f}"
         print(
-            f"{name:24}{result['seconds']:12.2f}{rate:>12}{ratio:>12}{result['cpu']:12.1f}{result['peak']:12.0f}{size:>12}"
+            f"{name:36}{result['seconds']:12.2f}{rate:>12}{ratio:>12}{result['cpu']:12.1f}{result['peak']:12.0f}{size:>12}"
         )
     print(json.dumps({"benchmark": "materialize", "rows": rows, "cores": os.cpu_count(), "results": results}))
 
@@ -266,7 +312,7 @@ def main() -> None:
         folder = Path(temporary)
         results = whole(folder, given.rows)
         if given.rows <= ROWS:
-            results |= increments(folder, given.rows // 10)
+            results |= increments(folder, given.rows)
         report(given.rows, results)
 
 

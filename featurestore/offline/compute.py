@@ -21,7 +21,7 @@ from featurestore.model.definition import Computation, Definition
 from featurestore.model.settings import Settings
 from featurestore.model.times import from_micros
 from featurestore.model.types import FeatureType, Timestamp
-from featurestore.offline.arrow_types import to_arrow
+from featurestore.offline.arrow_types import to_duckdb
 from featurestore.offline.casts import checked
 from featurestore.offline.connection import (
     compare_time,
@@ -36,6 +36,7 @@ from featurestore.offline.connection import (
     translated,
 )
 from featurestore.offline.functions import function_source, load_function
+from featurestore.offline.output import output_columns, output_schema
 from featurestore.offline.polars_frames import describe_frame, result_frame, scan_relation, write_frame
 from featurestore.offline.sources import SourceReader
 
@@ -44,21 +45,10 @@ if TYPE_CHECKING:
 
     from featurestore.model.snapshot import DataFile
 
-__all__ = ["Engine", "Rows", "function_source", "output_columns", "output_schema"]
+__all__ = ["Engine", "Rows", "function_source"]
 
-_COMPUTED = '"__computed"'
-_ORDINAL = '"__ordinal"'
-
-
-def output_columns(definition: Definition) -> list[tuple[str, FeatureType]]:
-    """Return the columns of a version's rows, in order: keys, event time, created time, features."""
-    times = [(name, Timestamp) for name in (definition.event_time, definition.created_time) if name is not None]
-    return [*definition.keys, *times, *((feature.name, feature.type) for feature in definition.features)]
-
-
-def output_schema(definition: Definition) -> pa.Schema:
-    """Return the Arrow schema of a version's rows."""
-    return pa.schema([(name, to_arrow(type_)) for name, type_ in output_columns(definition)])
+_COMPUTED = "__computed"
+_ORDINAL = "__ordinal"
 
 
 class Rows:
@@ -218,12 +208,19 @@ class Engine:
         ):
             self.compute(connection, definition, None, folder)
             present = " AND ".join(f"{identifier(key)} IS NOT NULL" for key, _ in definition.keys)
-            computed = _checked_query(
+            checked_rows = _checked_query(
                 connection, definition, (None, before), dict(output_columns(definition)[: len(names)])
             )
+            computed = f"SELECT {columns} FROM ({checked_rows}) WHERE {present} AND {event} IS NOT NULL"
+            earlier = compare_time(definition.event_time, to_duckdb(Timestamp), "<", before)
+            held = f"SELECT {columns} FROM read_parquet({paths}) WHERE {earlier}"
+            days = _differing_days(connection, definition.event_time, columns, computed, held)
+            if not days:
+                return None, 0
+            among = f"WHERE {_day(event)} IN ({', '.join(map(str, days))})"
             query = (
-                f"SELECT min(epoch_us({event})), count(*) FROM (SELECT {columns} FROM ({computed}) "
-                f"WHERE {present} AND {event} IS NOT NULL EXCEPT SELECT {columns} FROM read_parquet({paths}))"
+                f"SELECT min(epoch_us({event})), count(*) "
+                f"FROM (SELECT * FROM ({computed}) {among} EXCEPT SELECT * FROM ({held}) {among})"
             )
             earliest, count = connection.execute(query).fetchone() or (None, 0)
         return (None if earliest is None else from_micros(earliest)), int(count)
@@ -231,10 +228,15 @@ class Engine:
     def compute(
         self, connection: duckdb.DuckDBPyConnection, definition: Definition, start: datetime | None, folder: Path
     ) -> None:
-        """Make the computation's output readable as `__computed` on a connection."""
-        for source in definition.sources:
-            self._reader.register(connection, source, where=_source_window(definition, source.name, start))
+        """Make the computation's output readable as `__computed` on a connection.
+
+        With `__ordinal`, the order of rows, where it can be read; otherwise they have to be counted, one after another.
+        """
         computation = definition.computation
+        place = _ORDINAL if computation.kind == "columns" else None
+        for source in definition.sources:
+            where = _source_window(definition, source.name, start)
+            self._reader.register(connection, source, where=where, place=place)
         what = f"the computation of feature view {definition.view!r}"
         with translated(what, binding=ContractError):
             if computation.kind == "columns":
@@ -242,7 +244,7 @@ class Engine:
                 query = f"SELECT * FROM {identifier(source.name)}"
             elif computation.kind == "function":
                 path = self._run_function(connection, definition, folder)
-                query = f"SELECT * FROM read_parquet({literal(str(path))})"
+                query = f"SELECT *, file_row_number AS {_ORDINAL} FROM read_parquet({literal(str(path))})"
             else:
                 query = computation.text.strip().rstrip(";")
             connection.execute(f"CREATE TEMP VIEW {_COMPUTED} AS {query}\n")
@@ -261,6 +263,23 @@ class Engine:
         path = folder / "__computed.parquet"
         write_frame(computation.name, frame, wanted, path)
         return path
+
+
+def _differing_days(
+    connection: duckdb.DuckDBPyConnection, event_time: str, columns: str, computed: str, held: str
+) -> list[int]:
+    """Return the days of computed rows that are not exactly those held, told by number and sum of hashes.
+
+    Rows are compared one by one only on these: to look each row of all history up would hold all of them in memory.
+    """
+    told = f"{_day(identifier(event_time))} AS day, count(*) AS number, sum(CAST(hash({columns}) AS HUGEINT)) AS total"
+    there, here = (f"(SELECT {told} FROM ({query}) GROUP BY day)" for query in (computed, held))
+    found = connection.execute(f"SELECT day FROM (SELECT * FROM {there} EXCEPT SELECT * FROM {here}) ORDER BY day")
+    return [int(day) for (day,) in found.fetchall()]
+
+
+def _day(time: str) -> str:
+    return f"epoch_us({time}) // 86400000000"
 
 
 Window = tuple[datetime | None, datetime | None]
@@ -314,7 +333,9 @@ def _checked_query(
             conditions = [f"({' AND '.join(conditions)} OR {identifier(definition.event_time)} IS NULL)"]
     where = f" WHERE {conditions[0]}" if conditions else ""
     selected = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
-    return f"SELECT {selected}, {_ORDINAL} FROM (SELECT *, row_number() OVER () AS {_ORDINAL} FROM {_COMPUTED}{where})"
+    known = definition.computation.kind != "sql" and _ORDINAL in found
+    counted = "" if known else f", row_number() OVER () AS {_ORDINAL}"
+    return f"SELECT {selected}, {_ORDINAL} FROM (SELECT *{counted} FROM {_COMPUTED}{where})"
 
 
 def _sorted_query(connection: duckdb.DuckDBPyConnection, definition: Definition, window: Window) -> str:

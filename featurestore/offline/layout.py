@@ -30,7 +30,7 @@ from featurestore.offline.arrays import NO_TIME, from_integers, integers, take, 
 from featurestore.offline.blocks import measure
 
 if TYPE_CHECKING:
-    from featurestore.offline.arrays import Array, Flags, Ints
+    from featurestore.offline.arrays import Array, Column, Flags, Ints
 
 __all__ = [
     "INDEX",
@@ -180,17 +180,21 @@ class IndexBuilder:
         self._heads.append(rows.select(keys).take(from_integers(first)))
         self._starts.append(first + self._rows)
         for name in self._addressed:
-            column = whole(table.column(name))
-            there = valid(column)
-            if there.any():
-                self.firsts[self._groups, name] = take(column, np.flatnonzero(there)[:1])
-            if column.null_count:
-                bits = np.packbits(there, bitorder="little")
-                padded = np.pad(bits, (0, -len(bits) % 8))
-                self._nulls.append({"group": self._groups, "column": name, "bits": padded.tobytes()})
+            self._note_values(name, table.column(name))
         self._last = [rows.slice(rows.num_rows - 1)]
         self._rows += table.num_rows
         self._groups += 1
+
+    def _note_values(self, name: str, column: Column) -> None:
+        first = 0
+        if column.null_count:
+            there = valid(whole(column))
+            bits = np.packbits(there, bitorder="little")
+            padded = np.pad(bits, (0, -len(bits) % 8))
+            self._nulls.append({"group": self._groups, "column": name, "bits": padded.tobytes()})
+            first = int(there.argmax())
+        if column.null_count < len(column):
+            self.firsts[self._groups, name] = take(whole(column.slice(first, 1)), np.zeros(1, dtype=np.int64))
 
     def finish(self) -> bytes:
         """Return the index, as it stands in the file."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from featurestore.errors import CorruptError
 from featurestore.model.snapshot import Run
 from featurestore.offline.arrow_types import to_duckdb
-from featurestore.offline.compute import output_columns, output_schema
 from featurestore.offline.connection import connect, identifier, literals, read_ahead, translated
 from featurestore.offline.newest import positioned_rows
+from featurestore.offline.output import output_columns, output_schema
 from featurestore.offline.runs import write_run
 
 if TYPE_CHECKING:

@@ -1,20 +1,15 @@
-"""Sorted runs at rest: Parquet files named by their content, written whole or not at all.
+"""Sorted runs at rest: Parquet files named by their content, written whole or not at all, and windows cut out of them.
 
-How rows lie in them is `layout.py`'s. The same rows give the same bytes: row groups are cut by count, however rows
-arrive.
+How rows lie in them is `layout.py`'s, how they are written `run_writer.py`'s. The same rows give the same bytes: row
+groups are cut by count, however rows arrive.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,21 +19,12 @@ from featurestore.errors import CorruptError
 from featurestore.model.definition import Definition
 from featurestore.model.snapshot import DataFile, Run
 from featurestore.model.times import from_micros
-from featurestore.offline.compute import output_schema
-from featurestore.offline.layout import (
-    INDEX,
-    LAYOUT,
-    SAMPLE_ROWS,
-    IndexBuilder,
-    Layout,
-    group_rows,
-    parquet_options,
-)
-from featurestore.offline.run_file import check_places
+from featurestore.offline.layout import LAYOUT, Layout
+from featurestore.offline.output import output_schema
+from featurestore.offline.run_writer import RunWriter
 
 __all__ = ["GROUP_ROWS", "cut_run", "version_folder", "write_run"]
 
-_FILE_ROWS = 8_388_608
 _BATCH_ROWS = 65_536
 GROUP_ROWS = 1_048_576
 
@@ -46,127 +32,6 @@ GROUP_ROWS = 1_048_576
 def version_folder(view: str, number: int) -> str:
     """Return the folder of a version's rows, relative to the store's root."""
     return f"offline/{view}/v{number}"
-
-
-@dataclass(slots=True)
-class _Open:
-    """A file that is being written."""
-
-    temporary: Path
-    sink: pa.OSFile
-    writer: pq.ParquetWriter
-    index: IndexBuilder
-    rows: int = 0
-    first: int | None = None
-    last: int | None = None
-
-
-class _Writer:
-    """Writes sorted batches into files of a folder; nothing has its final name before it is complete and durable."""
-
-    def __init__(self, root: Path, folder: str, schema: pa.Schema, layout: Layout, row_group_rows: int) -> None:
-        self._root = root
-        self._folder = folder
-        self._schema = schema.with_metadata({LAYOUT: layout.to_bytes()})
-        self._layout = layout
-        self._most = row_group_rows
-        self._group: int | None = None
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_rows = 0
-        self._open: _Open | None = None
-        self.files: list[DataFile] = []
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        self._waiting.append(batch)
-        self._waiting_rows += batch.num_rows
-        if self._waiting_rows >= (SAMPLE_ROWS if self._group is None else self._group):
-            self._write_groups(whole=True)
-
-    def finish(self) -> tuple[DataFile, ...]:
-        if self._waiting_rows:
-            self._write_groups(whole=False)
-        self._finish_file()
-        return tuple(self.files)
-
-    def abandon(self) -> None:
-        if self._open is not None:
-            self._open.writer.close()
-            self._open.sink.close()
-            self._open.temporary.unlink(missing_ok=True)
-        # Files that are complete stay: they are named by content, and perhaps another run's too. `gc` removes them.
-
-    def _write_groups(self, *, whole: bool) -> None:
-        table = pa.Table.from_batches(self._waiting, self._schema)
-        if self._group is None:
-            self._group = group_rows(table, self._most)
-        start = 0
-        while table.num_rows - start >= (self._group if whole else 1):
-            self._write_group(table.slice(start, self._group).combine_chunks(), self._group)
-            start += self._group
-        rest = table.slice(start)
-        self._waiting = rest.to_batches()
-        self._waiting_rows = rest.num_rows
-
-    def _write_group(self, table: pa.Table, most: int) -> None:
-        if self._open is None:
-            self._open = self._begin(most)
-        file = self._open
-        file.index.add(table)
-        file.writer.write_table(table, row_group_size=table.num_rows)
-        file.rows += table.num_rows
-        if self._layout.event_time is not None:
-            times: Any = pc.min_max(table.column(self._layout.event_time).cast(pa.int64()))
-            first, last = times["min"].as_py(), times["max"].as_py()
-            file.first = first if file.first is None else min(file.first, first)
-            file.last = last if file.last is None else max(file.last, last)
-        if file.rows >= _FILE_ROWS:
-            self._finish_file()
-
-    def _begin(self, most: int) -> _Open:
-        folder = self._root / self._folder / "data"
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{uuid4().hex}.tmp"
-        sink = pa.OSFile(str(temporary), "wb")
-        writer = pq.ParquetWriter(sink, self._schema, **parquet_options(self._schema, self._layout, most))
-        return _Open(temporary, sink, writer, IndexBuilder(self._schema, self._layout))
-
-    def _finish_file(self) -> None:
-        if self._open is None:
-            return
-        done = self._open
-        index = done.index.finish()
-        place = done.sink.tell()
-        done.sink.write(index)
-        done.writer.add_key_value_metadata({INDEX.decode(): json.dumps([place, len(index)])})
-        done.writer.close()
-        done.sink.close()
-        check_places(done.temporary, done.index.firsts)
-        with done.temporary.open("rb+") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        path = f"{self._folder}/data/{digest[:32]}.parquet"
-        size = done.temporary.stat().st_size
-        done.temporary.replace(self._root / path)
-        self._open = None
-        _sync_folder((self._root / path).parent)
-        self.files.append(DataFile(path, digest, size, done.rows, done.first, done.last))
-
-
-@contextmanager
-def _writing(writer: _Writer) -> Iterator[_Writer]:
-    try:
-        yield writer
-    except BaseException:
-        writer.abandon()
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_run(
@@ -202,9 +67,8 @@ def write_run(
     keys = tuple(key for key, _ in definition.keys)
     layout = Layout(keys, definition.event_time, definition.created_time, compression)
     folder = version_folder(definition.view, number)
-    writer = _Writer(Path(root), folder, output_schema(definition), layout, row_group_rows)
     done = 0
-    with _writing(writer):
+    with RunWriter(Path(root), folder, output_schema(definition), layout, row_group_rows) as writer:
         for batch in rows:
             writer.add(batch)
             done += batch.num_rows
@@ -274,8 +138,7 @@ def _rewrite(
             raise CorruptError(message)
         layout = Layout.from_bytes(kept)
         folder = file.path.rpartition("/data/")[0]
-        writer = _Writer(root, folder, parquet.schema_arrow, layout, row_group_rows)
-        with _writing(writer):
+        with RunWriter(root, folder, parquet.schema_arrow, layout, row_group_rows) as writer:
             for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
                 times: Any = batch.column(str(layout.event_time))
                 bounds = [

@@ -1,16 +1,14 @@
-"""The files behind a source: which they are, and the digest of what is in them."""
+"""The files behind a source: which they are."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from featurestore.errors import SourceError
 
-__all__ = ["FileDigests", "find_files"]
+__all__ = ["find_files"]
 
 _SUFFIXES = {"parquet": (".parquet", ".parq", ".pq"), "csv": (".csv", ".csv.gz", ".tsv")}
 
@@ -60,28 +58,3 @@ def _fixed_parts(place: Path) -> Sequence[str]:
             break
         parts.append(part)
     return parts
-
-
-class FileDigests:
-    """SHA-256 of files, remembered as long as size and modification time stay."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int], str] = {}
-
-    def of(self, path: Path) -> str:
-        """Return the digest of a file's content, in hex."""
-        stat = os.stat(path)  # noqa: PTH116 - one call, no Path made
-        key = (str(path), stat.st_size, stat.st_mtime_ns)
-        known = self._known.get(key)
-        if known is None:
-            with path.open("rb") as file:
-                known = hashlib.file_digest(file, "sha256").hexdigest()
-            self._known[key] = known
-        return known
-
-    def of_all(self, files: Sequence[tuple[str, Path]]) -> str:
-        """Return one digest, 32 hex digits, over names and contents."""
-        total = hashlib.sha256()
-        for name, path in files:
-            total.update(f"{name}\0{self.of(path)}\n".encode())
-        return total.hexdigest()[:32]

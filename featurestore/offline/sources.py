@@ -33,8 +33,9 @@ from featurestore.offline.connection import (
     literals,
     translated,
 )
+from featurestore.offline.file_digests import FileDigests
 from featurestore.offline.source_csv import csv_columns, csv_query
-from featurestore.offline.source_files import FileDigests, find_files
+from featurestore.offline.source_files import find_files
 from featurestore.offline.source_iceberg import iceberg_query, plan_iceberg
 from featurestore.offline.source_rows import RowLog, conform_rows, read_table
 
@@ -44,6 +45,9 @@ Location = Mapping[str, Any]
 Place = tuple[str, str, Location]
 Columns = Sequence[tuple[str, str]]
 
+_PLACE = "CAST(file_index AS BIGINT) * 1099511627776 + file_row_number"
+"""Where a row of Parquet files is, as one number: a file of 2^40 rows is beyond what there is."""
+
 
 class SourceReader:
     """Reads sources.
@@ -51,7 +55,8 @@ class SourceReader:
     Parameters
     ----------
     root
-        The store's folder; rows of arrow and push sources are kept in `sources/<name>` below it.
+        The store's folder: rows of arrow and push sources are kept in `sources/<name>` below it, and what files of
+        other sources held when they were last read in `digests.json`.
     settings
         Limits for reads of its own.
     """
@@ -59,7 +64,7 @@ class SourceReader:
     def __init__(self, root: Path, settings: Settings) -> None:
         self._root = Path(root)
         self._settings = settings
-        self._digests = FileDigests()
+        self._digests = FileDigests(self._root / "digests.json")
 
     def schema(self, source: Source | SourceDefinition) -> dict[str, str]:
         """Return the columns as they are now: column -> DuckDB type. An arrow source tells those of its own table.
@@ -103,6 +108,7 @@ class SourceReader:
         source: SourceDefinition,
         *,
         where: tuple[str, datetime] | None = None,
+        place: str | None = None,
     ) -> None:
         """Make a source readable by its name on a connection from `connect`, with exactly the declared columns.
 
@@ -110,6 +116,9 @@ class SourceReader:
         ----------
         where
             `(column, lower bound)`: leave out rows before it, and rows that have no such time.
+        place
+            Name of one column more, where rows have a place of their own (those of Parquet files do): a number that
+            grows in their order, which each thread reads for itself, while counting rows takes them one after another.
 
         Raises
         ------
@@ -118,11 +127,13 @@ class SourceReader:
         SourceError
             If the source cannot be read.
         """
-        name, kind, location = place = _place(source)
-        with _translated(place):
-            found = self._columns(connection, place)
+        name, kind, location = described = _place(source)
+        with _translated(described):
+            found = self._columns(connection, described)
             _check_columns(name, source.columns, found, typed=kind != "csv")  # a CSV is read with the declared types
-            query = self._query(place, source.columns)
+            query = self._query(
+                described, source.columns, "" if place is None else f", {_PLACE} AS {identifier(place)}"
+            )
             if where is not None:
                 condition = compare_time(where[0], dict(source.columns)[where[0]], ">=", where[1])
                 query = f"SELECT * FROM ({query}) WHERE {condition}"
@@ -181,7 +192,8 @@ class SourceReader:
             return csv_columns(connection, name, files, location)
         return dict(describe(connection, f"SELECT * FROM {_parquet(files)}"))
 
-    def _query(self, place: Place, columns: Columns) -> str:
+    def _query(self, place: Place, columns: Columns, more: str) -> str:
+        """Return the query of a source; `more` is selected too, where it comes from Parquet files by path."""
         name, kind, location = place
         if kind == "iceberg":
             return iceberg_query(plan_iceberg(name, location), dict(columns), [column for column, _ in columns])
@@ -192,11 +204,11 @@ class SourceReader:
             if not kept:
                 empty = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(column)}" for column, type_ in columns)
                 return f"SELECT {empty} WHERE false"
-            return f"SELECT {_selected(columns)} FROM {_parquet(kept)}"
+            return f"SELECT {_selected(columns)}{more} FROM {_parquet(kept)}"
         files = [path for _, path in find_files(name, location["path"], kind)]
         if kind == "csv":
             return csv_query(name, files, location, columns)
-        return f"SELECT {_selected(columns)} FROM {_parquet(files)}"
+        return f"SELECT {_selected(columns)}{more} FROM {_parquet(files)}"
 
 
 def _translated(place: Place) -> AbstractContextManager[None]:

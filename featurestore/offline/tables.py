@@ -20,7 +20,7 @@ from featurestore.model.definition import Definition
 from featurestore.model.snapshot import DataFile
 from featurestore.model.types import FeatureType
 from featurestore.offline.arrow_types import to_arrow
-from featurestore.offline.compute import output_columns
+from featurestore.offline.output import output_columns
 from featurestore.offline.runs import version_folder
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, SourceDefinition
 from featurestore.model.types import FeatureType, Float64, String
-from featurestore.offline.compute import output_schema
 from featurestore.offline.join import Join, JoinResult, ViewRead
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 from featurestore.offline.spine import read_spine
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as PyDecimal
@@ -11,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from polars import col
 
@@ -18,7 +20,7 @@ from featurestore.errors import ContractError, DefinitionError, SourceError
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, SourceDefinition
 from featurestore.model.settings import Settings
 from featurestore.model.snapshot import DataFile
-from featurestore.model.source import ArrowSource, Source
+from featurestore.model.source import ArrowSource, ParquetSource, Source
 from featurestore.model.types import (
     Bool,
     Bytes,
@@ -34,7 +36,8 @@ from featurestore.model.types import (
     String,
     Timestamp,
 )
-from featurestore.offline.compute import Engine, function_source, output_schema
+from featurestore.offline.compute import Engine, function_source
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 from featurestore.offline.sources import SourceReader
 
@@ -48,8 +51,8 @@ UTC_TIME = pa.timestamp("us", "UTC")
 class Store:
     """A store's folder with one engine."""
 
-    def __init__(self, root: Path, memory_limit: str = "1GB") -> None:
-        settings = Settings(memory_limit=memory_limit, threads=1)
+    def __init__(self, root: Path, memory_limit: str = "1GB", threads: int = 1) -> None:
+        settings = Settings(memory_limit=memory_limit, threads=threads)
         self.root = root
         self.reader = SourceReader(root, settings)
         self.engine = Engine(root, settings, self.reader)
@@ -370,3 +373,43 @@ def test_late_rows_are_those_that_no_file_holds(store: Store) -> None:
     definition = define(store.source("s", pa.concat_tables([table, more])), {"x": Int64}, created_time="c")
     assert store.engine.late_rows(definition, before=at(30), files=files) == (at(10), 1)
     assert store.engine.late_rows(definition, before=at(31), files=files) == (at(10), 2)
+
+
+def test_late_rows_are_the_difference_of_sets_over_many_days(store: Store) -> None:
+    chance = random.Random(7)
+    day = 86_400_000_000
+
+    def some(rows: int) -> list[tuple[str, int, int | None]]:
+        created = (None, 1, 2)
+        return [(chance.choice("ab"), chance.randint(-3, 6) * day // 2, chance.choice(created)) for _ in range(rows)]
+
+    def table(rows: list[tuple[str, int, int | None]]) -> pa.Table:
+        keys, moments, known = zip(*rows, strict=True)
+        return pa.table({"k": list(keys), "t": times(*moments), "c": times(*known), "x": [1] * len(rows)})
+
+    for turn in range(12):
+        before = some(20)
+        after = [row for row in before if chance.random() < 0.9] + some(turn)
+        definition = define(store.source("s", table(before)), {"x": Int64}, created_time="c")
+        with store.engine.rows(definition) as rows:
+            files = write_run(store.root, definition, 1, rows)
+        definition = define(store.source("s", table(after)), {"x": Int64}, created_time="c")
+        for end in (0, 3 * day):
+            late = {row for row in after if row[1] < end} - set(before)
+            found = store.engine.late_rows(definition, before=at(end), files=files)
+            assert found == (at(min(row[1] for row in late)) if late else None, len(late))
+
+
+def test_rows_that_tie_keep_the_order_of_files_and_of_rows_in_them(tmp_path: Path) -> None:
+    engine = Store(tmp_path, threads=4).engine
+    for number, name in enumerate(("b", "c", "a/d")):
+        path = tmp_path / "source" / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = [1000 * number + row for row in range(1000)]
+        pq.write_table(pa.table({"k": ["a"] * 1000, "t": times(*[5] * 1000), "x": values}), path, row_group_size=100)
+    source = ParquetSource("s", path=str(tmp_path / "source"))
+    columns = tuple(sorted(SourceReader(tmp_path, Settings()).schema(source).items()))
+    definition = define(SourceDefinition("s", "parquet", source.location(), columns), {"x": Int64})
+    with engine.rows(definition) as rows:
+        found = [value for batch in rows for value in batch.column("x").to_pylist()]
+    assert found == [*range(2000, 3000), *range(2000)], "files by name: a/d, b, c"

@@ -21,9 +21,9 @@ import pytest
 
 from featurestore.model import types as fs
 from featurestore.model.definition import Definition
-from featurestore.offline import runs
-from featurestore.offline.compute import output_schema
+from featurestore.offline import run_writer
 from featurestore.offline.join import ViewRead
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 from tests.offline.join_support import at, define, foreign, join_all
 
@@ -35,7 +35,7 @@ FEATURES = {"temp": fs.Float64, "count": fs.Int64, "sky": fs.String, "vector": f
 @pytest.fixture(autouse=True)
 def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
-    monkeypatch.setattr(runs, "_FILE_ROWS", 1_500)
+    monkeypatch.setattr(run_writer, "_FILE_ROWS", 1_500)
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from featurestore.errors import CorruptError
 from featurestore.model import types as fs
 from featurestore.model.definition import Definition
 from featurestore.model.types import FeatureType
-from featurestore.offline import layout, runs
+from featurestore.offline import layout, run_writer
 from featurestore.offline.arrays import from_words, take, whole
-from featurestore.offline.compute import output_schema
 from featurestore.offline.layout import group_rows
+from featurestore.offline.output import output_schema
 from featurestore.offline.run_file import RunFile
 from featurestore.offline.runs import write_run
 from tests.offline.join_support import at, define
@@ -187,7 +187,7 @@ def test_a_writer_that_lays_values_out_otherwise_is_caught(tmp_path: Path, monke
     def split(schema: pa.Schema, lies: layout.Layout, rows: int) -> dict[str, Any]:
         return {**asked(schema, lies, rows), "max_rows_per_page": 10, "write_batch_size": 10}
 
-    monkeypatch.setattr(runs, "parquet_options", split)
+    monkeypatch.setattr(run_writer, "parquet_options", split)
     with pytest.raises(CorruptError, match="left column 'time' in another layout"):
         write(tmp_path, definition, table)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -14,9 +14,9 @@ from featurestore.model.definition import Computation, Definition, FeatureDefini
 from featurestore.model.snapshot import DataFile
 from featurestore.model.times import from_micros
 from featurestore.model.types import Bytes, Date, Decimal, Embedding, FeatureType, Int64, List, String
-from featurestore.offline import runs
-from featurestore.offline.compute import output_schema
+from featurestore.offline import run_writer
 from featurestore.offline.newest import newest_rows
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 
 Row = tuple[str, int, int | None, int]
@@ -61,7 +61,7 @@ def oracle(rows: list[Row], at: int | None) -> list[tuple[str, int, int]]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_rule_holds_over_several_runs_and_files(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_FILE_ROWS", 14)
+    monkeypatch.setattr(run_writer, "_FILE_ROWS", 14)
     chance = random.Random(seed)
     definition = define()
     everything: list[Row] = []

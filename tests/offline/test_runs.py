@@ -16,8 +16,8 @@ from featurestore.errors import CorruptError
 from featurestore.model.definition import Computation, Definition, FeatureDefinition
 from featurestore.model.snapshot import DataFile, Run
 from featurestore.model.types import Embedding, Float64, Int64, String
-from featurestore.offline import runs
-from featurestore.offline.compute import output_schema
+from featurestore.offline import run_writer
+from featurestore.offline.output import output_schema
 from featurestore.offline.run_file import RunFile
 from featurestore.offline.runs import cut_run, write_run
 
@@ -134,7 +134,7 @@ def test_progress_tells_the_rows_so_far(tmp_path: Path) -> None:
 
 
 def test_a_very_large_run_is_several_files_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_FILE_ROWS", 100)
+    monkeypatch.setattr(run_writer, "_FILE_ROWS", 100)
     rows = table(list(range(125)))
     files = write_run(tmp_path, DEFINITION, 1, rows.to_batches(), row_group_rows=50)
     assert [file.rows for file in files] == [100, 100, 50]

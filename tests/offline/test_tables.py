@@ -18,7 +18,7 @@ from featurestore.model.definition import Computation, Definition, FeatureDefini
 from featurestore.model.snapshot import DataFile
 from featurestore.model.types import Bytes, Date, Decimal, Embedding, Int64, List, String
 from featurestore.offline import tables as module
-from featurestore.offline.compute import output_schema
+from featurestore.offline.output import output_schema
 from featurestore.offline.runs import write_run
 from featurestore.offline.tables import Tables
 

@@ -218,7 +218,7 @@ def test_a_missing_file_is_told(many: fs.FeatureStore) -> None:
 KILLED = """
 import os, signal
 import featurestore as fs
-from featurestore.offline import merge, runs
+from featurestore.offline import merge, run_writer
 from featurestore.operations import materialize
 
 def die(*_, **__):
@@ -230,7 +230,7 @@ with fs.open_store("store") as store:
 """
 
 
-@pytest.mark.parametrize("where", ["runs._Writer._finish_file", "merge._contents", "materialize._commit"])
+@pytest.mark.parametrize("where", ["run_writer.RunWriter._name", "merge._contents", "materialize._commit"])
 def test_killed_it_leaves_a_store_that_reads_the_same(
     many: fs.FeatureStore, folder: Path, spine: pl.DataFrame, where: str
 ) -> None:

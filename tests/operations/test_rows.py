@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from datetime import timedelta
+from io import BufferedReader
 from pathlib import Path
 
 import polars as pl
@@ -71,6 +74,36 @@ def test_refresh_goes_on_from_where_it_stopped(store: fs.FeatureStore, view: Vie
     (result,) = store.refresh(until=hour(100))
     assert result.snapshot is not None
     assert rows(store, result.snapshot).select("time_hour").unique().height == 60
+
+
+def test_a_refresh_reads_no_old_file_whole_to_see_what_changed(
+    store: fs.FeatureStore, view: ViewMaker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, digest = time.time_ns, hashlib.file_digest
+    hashed: list[str] = []
+
+    def noted(file: BufferedReader, algorithm: str) -> object:
+        if Path(file.name).parent == folder / "weather":
+            hashed.append(Path(file.name).name)
+        return digest(file, algorithm)
+
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)  # files have been at rest for an hour
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    store.apply([view()])
+    store.materialize("airport_weather")
+    weather(range(48, 60)).write_parquet(folder / "weather" / "1.parquet")
+    with fs.open_store(store.root) as other:
+        (result,) = other.refresh(until=hour(100))
+        (again,) = other.refresh(until=hour(100))
+    assert hashed == ["0.parquet", "1.parquet"]
+    assert result.snapshot is not None
+    assert result.snapshot.rows == 120
+    assert again.skipped == "its sources have not changed"
+    weather(range(1, 61)).write_parquet(folder / "weather" / "0.parquet")
+    with fs.open_store(store.root) as other:
+        (result,) = other.refresh(until=hour(200))
+    assert hashed == ["0.parquet", "1.parquet", "0.parquet"]
+    assert result.skipped == ""
 
 
 def test_late_and_corrected_rows_are_kept_and_win(store: fs.FeatureStore, folder: Path) -> None:
