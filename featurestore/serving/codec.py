@@ -67,6 +67,7 @@ class ReadRequest:
     at: datetime | None
     lock: str | None
     event_times: bool
+    feature_set: str | None = None
 
 
 # -------------------------------------------------------------------------------------------------------- requests
@@ -81,6 +82,7 @@ def encode_request(request: ReadRequest) -> pb.GetFeaturesRequest:
         entities=[_encode_key(name, array) for name, array in request.entities.items()],
         lock_digest=request.lock or "",
         include_event_times=request.event_times,
+        feature_set=request.feature_set or "",
     )
     if request.at is not None:
         message.at = to_micros(request.at)
@@ -125,6 +127,7 @@ def decode_request(message: pb.GetFeaturesRequest) -> ReadRequest:
         _decode_time(message.at) if message.HasField("at") else None,
         message.lock_digest or None,
         message.include_event_times,
+        message.feature_set or None,
     )
 
 
@@ -303,6 +306,7 @@ def encode_description(description: Description) -> pb.DescribeResponse:
         lock_digest=description.lock_digest or "",
         model=description.model or "",
         endpoint=description.endpoint or "",
+        feature_set=description.feature_set or "",
     )
 
 
@@ -320,4 +324,5 @@ def decode_description(message: pb.DescribeResponse) -> Description:
         lock_digest=message.lock_digest or None,
         model=message.model or None,
         endpoint=message.endpoint or None,
+        feature_set=message.feature_set or None,
     )

@@ -36,6 +36,7 @@ class OnlineReads(Protocol):
         *,
         model: str | None = None,
         endpoint: str | None = None,
+        feature_set: str | None = None,
         entities: pa.Table,
         at: datetime | None = None,
         lock: str | None = None,
@@ -44,7 +45,12 @@ class OnlineReads(Protocol):
         ...
 
     def describe(
-        self, features: Sequence[str] | None = None, *, model: str | None = None, endpoint: str | None = None
+        self,
+        features: Sequence[str] | None = None,
+        *,
+        model: str | None = None,
+        endpoint: str | None = None,
+        feature_set: str | None = None,
     ) -> Description:
         """Tell what a lookup would need and give."""
         ...
@@ -59,6 +65,7 @@ def handler(store: OnlineReads) -> grpc.GenericRpcHandler:
             request.features,
             model=request.model,
             endpoint=request.endpoint,
+            feature_set=request.feature_set,
             entities=pa.table(request.entities),
             at=request.at,
             lock=request.lock,
@@ -67,7 +74,10 @@ def handler(store: OnlineReads) -> grpc.GenericRpcHandler:
 
     def describe(message: pb.DescribeRequest) -> bytes:
         description = store.describe(
-            tuple(message.features) or None, model=message.model or None, endpoint=message.endpoint or None
+            tuple(message.features) or None,
+            model=message.model or None,
+            endpoint=message.endpoint or None,
+            feature_set=message.feature_set or None,
         )
         return encode_description(description).SerializeToString()
 

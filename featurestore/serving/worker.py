@@ -33,8 +33,8 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     FeatureStoreError
         If the store cannot be opened.
     """
-    with open_store(options.store_path, read_only=True) as store:
-        answer_from(store, options, stop=stop, ready=ready)
+    with open_store(options.store_path, read_only=not options.writable) as store:
+        answer_from(store, options, stop=stop, ready=ready, operations=store)
 
 
 @contextmanager

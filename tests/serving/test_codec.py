@@ -174,6 +174,7 @@ def test_a_request_survives_the_wire() -> None:
         ReadRequest(("v@v1:a",), None, None, entities, None, None, event_times=False),
         ReadRequest(None, "m@1", "e", entities, datetime(1901, 1, 1, 0, 0, 0, 1, UTC), "ab", event_times=True),
         ReadRequest(None, None, "e", {}, None, None, event_times=False),
+        ReadRequest(None, None, None, entities, None, None, event_times=False, feature_set="fraud@v1"),
     ):
         sent = pb.GetFeaturesRequest.FromString(encode_request(asked).SerializeToString())
         assert decode_request(sent) == asked

@@ -58,6 +58,7 @@ def test_a_request_reaches_the_store_and_its_answer_the_caller() -> None:
         "features": ("weather:temp",),
         "model": None,
         "endpoint": None,
+        "feature_set": None,
         "at": datetime(2024, 1, 1, tzinfo=UTC),
         "lock": None,
     }
