@@ -1,4 +1,4 @@
-"""docs/serving.md says what the code does: its example runs, and its tables are the code's."""
+"""docs/clients.md says what the code does: its example runs, and its tables are the code's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.serving.answers import OneAnswer, served
 if TYPE_CHECKING:
     import pytest
 
-TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
 
 
 def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
