@@ -6,6 +6,7 @@ import base64
 import fcntl
 import json
 import math
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -171,6 +172,36 @@ def test_the_extremes_of_every_type_arrive_exactly() -> None:
     with served(OneAnswer(OnlineFeatures(columns))) as address:
         found = told(address, "view@v1", "--key=origin=x")
     check(found, OnlineFeatures(columns), {})
+
+
+def test_the_example_of_the_page_runs() -> None:
+    text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```javascript\n(.*?)```", text, re.DOTALL)
+    example, told_values = re.subn(r"^(\S+);\s+// (\S.*)$", r"assert.deepEqual(\1, \2);", example, flags=re.MULTILINE)
+    assert told_values == 3
+    columns = [
+        AnswerColumn(
+            name=name,
+            version=1,
+            view="airport_weather",
+            feature=feature,
+            snapshot="5" * 32,
+            activation=None,
+            values=pa.array(cells, pa.float64()),
+            statuses=np.array(codes, np.uint8),
+            event_times=None,
+        )
+        for name, feature, cells, codes in (
+            ("gust", "wind", [10.0, 20.0, None], [PRESENT, PRESENT, NOT_FOUND]),
+            ("airport_weather__temp", "temp", [39.0, None, None], [PRESENT, NULL, NOT_FOUND]),
+        )
+    ]
+    store = OneAnswer(OnlineFeatures(columns))
+    with served(store) as address:
+        program = "import assert from 'node:assert/strict';\n" + example.replace("127.0.0.1:16566", address)
+        subprocess.run(["node", "--input-type=module", "--eval", program], cwd=CLIENT, check=True, timeout=100)
+    assert store.asked[0]["endpoint"] == "eta-prod"
+    assert store.asked[0]["entities"].to_pydict() == {"origin": ["JFK", "LGA", None]}
 
 
 def test_people_get_a_table(server: Served) -> None:
