@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, select, update
 
 from featurestore.catalog import graph, schema
 from featurestore.errors import ConflictError, NotFoundError, nearest
@@ -33,7 +35,13 @@ __all__ = [
 ]
 
 _VERSIONS, _VIEWS = schema.feature_versions, schema.views
-_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c)
+_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c, cast(_VERSIONS.c.definition, Text).label("definition_text"))
+
+
+@lru_cache(maxsize=1024)
+def _definition(text: str) -> Definition:
+    """Return a definition; read often and never changed, it is parsed once."""
+    return Definition.from_json(json.loads(text))
 
 
 def _value(row: Row[Any]) -> FeatureVersion:
@@ -41,7 +49,7 @@ def _value(row: Row[Any]) -> FeatureVersion:
         row.name,
         row.number,
         row.fingerprint,
-        Definition.from_json(row.definition),
+        _definition(row.definition_text),
         row.author,
         row.created_at,
         CodeState(row.git_commit, row.git_dirty),
@@ -102,7 +110,7 @@ def resolve(connection: Connection, reference: Reference) -> FeatureVersion | No
     Raises
     ------
     NotFoundError
-        If there is no such view, version or feature.
+        If there is no such view or version.
     """
     return pick(of_view(connection, reference.view), reference)
 

@@ -16,6 +16,7 @@ import grpc
 from featurestore.errors import FeatureStoreError, RequestError, UnavailableError
 from featurestore.model.pins import PinSet
 from featurestore.model.times import parse_time
+from featurestore.online.lookup import Asked
 from featurestore.serving.codec import ReadRequest, encode_request
 from featurestore.serving.entities import Entities, key_columns
 from featurestore.serving.protocol import LIMITS
@@ -70,14 +71,16 @@ def read_message(
     """
     return encode_request(
         ReadRequest(
-            _texts(features),
-            None if model is None else text_of_reference(model),
-            endpoint,
+            Asked(
+                _texts(features),
+                None if model is None else text_of_reference(model),
+                endpoint,
+                None if feature_set is None else text_of_reference(feature_set),
+                _digest(lock),
+            ),
             key_columns(entities),
             None if at is None else parse_time(at, what="time (at=)"),
-            _digest(lock),
             event_times,
-            None if feature_set is None else text_of_reference(feature_set),
         )
     )
 

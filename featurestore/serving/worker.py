@@ -16,11 +16,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import pyarrow as pa
+
+from featurestore.config import load
 from featurestore.errors import FeatureStoreError
 from featurestore.serving.answering import WorkerOptions, answer_from
-from featurestore.store import open_store
+from featurestore.store import FeatureStore
 
 __all__ = ["command", "run", "stop_signals"]
+
+FOLLOW_SECONDS = 0.05
+"""Seconds between two looks at the catalog: how old what a worker answers from may be, resolving it anew aside."""
 
 
 def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
@@ -33,7 +39,12 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     FeatureStoreError
         If the store cannot be opened.
     """
-    with open_store(options.store_path, read_only=not options.writable) as store:
+    pa.array([0])  # which imports pandas, where there is one: now, and not while the first caller waits
+    root, settings = load(options.store_path, create=False)
+    with (
+        FeatureStore(root, settings, read_only=not options.writable) as store,
+        store.following(FOLLOW_SECONDS),
+    ):
         answer_from(store, options, stop=stop, ready=ready, operations=store)
 
 
