@@ -17,7 +17,15 @@ from featurestore.catalog.graph import Asset
 from featurestore.errors import CorruptError
 from featurestore.lineage.consumers import Consumers, EndpointUse, FeatureUse, ModelUse, SetUse
 from featurestore.lineage.history import ActiveAnswer, ActiveVersion
-from featurestore.lineage.status import EndpointStatus, MovedPointer, Published, Status, VersionStatus, ViewStatus
+from featurestore.lineage.status import (
+    EndpointStatus,
+    MovedPointer,
+    Published,
+    SetStatus,
+    Status,
+    VersionStatus,
+    ViewStatus,
+)
 from featurestore.model.history import Activation, Generation
 from featurestore.model.times import from_micros, to_micros
 from featurestore.operations.rollback import Rollback
@@ -45,6 +53,7 @@ VALUES: dict[type[Message], Callable[..., Any]] = {
     pb.ModelStatus: _tuple,
     pb.EndpointStatus: EndpointStatus,
     pb.LiveModel: _tuple,
+    pb.SetStatus: SetStatus,
     pb.Activation: Activation,
     pb.ConsumersResponse: Consumers,
     pb.Node: Asset,

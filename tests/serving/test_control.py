@@ -47,6 +47,7 @@ def client(operated: Served) -> Iterator[Client]:
     with connect(operated.address, timeout=60) as client:
         client.control.activate("things@v1", "colours@v1", reason="test")
         client.control.activate("things@v2", reason="test")
+        read_everywhere(client, [2, 2, 2], "things:f64", "things:text", "things:flag")
         yield client
 
 
@@ -61,11 +62,17 @@ def versions(client: Client, *features: str, **selector: Any) -> list[int]:  # n
     return [column.version for column in answer.columns]
 
 
-def eventually(what: Any, seconds: float = 30.0) -> None:  # noqa: ANN401 - a function without arguments
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+def read_everywhere(client: Client, expected: list[int], *features: str, **selector: Any) -> None:  # noqa: ANN401
+    """Wait until every worker reads these versions: connections are spread over them."""
+    deadline = time.monotonic() + 30
+    others = [connect(client._address, timeout=60) for _ in range(6)]
+    try:
+        while any(versions(other, *features, **selector) != expected for other in (client, *others)):
+            assert time.monotonic() < deadline, (versions(client, *features, **selector), expected)
+            time.sleep(0.05)
+    finally:
+        for other in others:
+            other.close()
 
 
 # ---------------------------------------------------------------------------------------------- the same as the store
@@ -172,12 +179,7 @@ def test_publish_tells_of_its_progress_and_gives_the_generation(client: Client, 
 def test_several_views_move_in_one_change_and_every_worker_sees_it(client: Client) -> None:
     moves = client.control.activate("colours@v1", "things@v1", reason="together")
     assert [(move.view, move.version) for move in moves] == [("colours", 1), ("things", 1)]
-    others = [connect(client._address, timeout=60) for _ in range(4)]
-    try:
-        assert all(versions(other, "things:f64") == [1] for other in others)
-    finally:
-        for other in others:
-            other.close()
+    read_everywhere(client, [1], "things:f64")
 
 
 def test_one_feature_is_rolled_back_over_the_wire_and_the_rest_stays(client: Client) -> None:
@@ -190,6 +192,7 @@ def test_one_feature_is_rolled_back_over_the_wire_and_the_rest_stays(client: Cli
     assert done.activation is not None
     assert (done.activation.feature, done.activation.actor, done.activation.reason) == ("f64", "anonymous", "spikes")
     assert str(done).startswith("things:f64 on the default pointer reads things@v1 instead of things@v2")
+    read_everywhere(client, [1, 2], "things:f64", "things:text")
     answer = client.get_features(["things:f64", "things:text"], entities=ENTITIES, at=AT)
     moved, stays = answer.columns
     assert (moved.version, moved.activation) == (1, done.activation.id)
@@ -198,12 +201,12 @@ def test_one_feature_is_rolled_back_over_the_wire_and_the_rest_stays(client: Cli
 
 def test_one_endpoints_feature_is_rolled_back_and_its_model_stays(client: Client) -> None:
     client.control.activate("things@v2:f64", endpoint="shop", reason="newer")
-    assert versions(client, endpoint="shop") == [1, 2]
+    read_everywhere(client, [1, 2], endpoint="shop")
     assert versions(client, model="price@1") == [1, 1], "a lock never moves"
     dry = client.control.rollback("things:f64", to="v1", endpoint="shop", dry_run=True)
     assert dry.moved == (("shop", "price@1"),)
     client.control.rollback("things:f64", to="v1", endpoint="shop", reason="older")
-    assert versions(client, endpoint="shop") == [1, 1]
+    read_everywhere(client, [1, 1], endpoint="shop")
     assert client.control.active_at("things:f64", endpoint="shop").version == "things@v1"
 
 
@@ -235,7 +238,7 @@ def test_of_two_operators_who_roll_back_what_they_saw_one_is_told(client: Client
         *conflicts, done = sorted(pool.map(roll_back, range(4)))
     assert done == "things@v1"
     assert all(text.startswith("ABORTED: 'things' reads things@v1 by now") for text in conflicts), conflicts
-    assert versions(client, "things:f64") == [1]
+    read_everywhere(client, [1], "things:f64")
 
 
 def test_operators_who_activate_at_once_leave_one_history_and_no_mixed_answer(
@@ -265,8 +268,7 @@ def test_operators_who_activate_at_once_leave_one_history_and_no_mixed_answer(
     assert set(seen) <= {(1, 1, 1, 1), (2, 2, 2, 1)}, "together, and the pinned one never"
     history = store.activations("things")[before:]
     assert [move.id for move in history] == sorted(move.id for move in history)
-    final = versions(client, "things:f64")
-    assert final == [history[-1].version]
+    read_everywhere(client, [history[-1].version], "things:f64")
 
 
 class LongPublish:

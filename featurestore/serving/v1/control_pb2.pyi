@@ -11,14 +11,26 @@ class ListRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListResponse(_message.Message):
-    __slots__ = ("views", "models", "endpoints")
+    __slots__ = ("views", "models", "endpoints", "sets")
     VIEWS_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    SETS_FIELD_NUMBER: _ClassVar[int]
     views: _containers.RepeatedCompositeFieldContainer[ViewStatus]
     models: _containers.RepeatedCompositeFieldContainer[ModelStatus]
     endpoints: _containers.RepeatedCompositeFieldContainer[EndpointStatus]
-    def __init__(self, views: _Optional[_Iterable[_Union[ViewStatus, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelStatus, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointStatus, _Mapping]]] = ...) -> None: ...
+    sets: _containers.RepeatedCompositeFieldContainer[SetStatus]
+    def __init__(self, views: _Optional[_Iterable[_Union[ViewStatus, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelStatus, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointStatus, _Mapping]]] = ..., sets: _Optional[_Iterable[_Union[SetStatus, _Mapping]]] = ...) -> None: ...
+
+class SetStatus(_message.Message):
+    __slots__ = ("feature_set", "owner", "features")
+    FEATURE_SET_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    feature_set: str
+    owner: str
+    features: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, feature_set: _Optional[str] = ..., owner: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ViewStatus(_message.Message):
     __slots__ = ("view", "owner", "current", "active", "moved", "versions")

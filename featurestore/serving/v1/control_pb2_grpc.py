@@ -77,7 +77,7 @@ class ControlServiceServicer:
     """
 
     def List(self, request, context):
-        """Lists views with their versions, what of each is published and active; models; endpoints.
+        """Lists views with their versions, what of each is published and active; models; endpoints; feature sets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
