@@ -172,7 +172,8 @@ class Control:
     ) -> Generation:
         """Put a version's newest rows online; meanwhile `progress(what, done, total)` is called.
 
-        Leaving it early (a deadline, Ctrl-C) ends the publish; the rows online stay as they were.
+        Leaving it early (a deadline, Ctrl-C) stops the publish: the rows online stay as they were, unless it was all
+        but done.
         """
         call = _publish(reference, snapshot, at)
         held = self._connection

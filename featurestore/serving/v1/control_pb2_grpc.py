@@ -105,8 +105,8 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Publish(self, request, context):
-        """Puts a version's newest rows online, for all its readers at once. Tells of its progress, then the result; a call that
-        ends before its result has changed nothing, or is just about to succeed.
+        """Puts a version's newest rows online, for all its readers at once. Tells of its progress, then the result. A call that
+        its caller leaves is stopped and changes nothing, unless it was all but done: List tells.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
