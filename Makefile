@@ -5,12 +5,13 @@ SCALE ?= full
 BIN := .venv/bin
 PROTO := $(wildcard proto/featurestore/serving/v1/*.proto)
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto
+BUF = tools/buf/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format proto proto-check bench clean
+.PHONY: help demo test test-all check format proto proto-check proto-lint proto-baseline bench clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed-demo  ## the whole story on real flight data, under three minutes
 	@$(BIN)/python -m examples.flights.demo
@@ -21,12 +22,12 @@ test: .venv/.installed-dev  ## the fast tests, with the coverage floor
 test-all: .venv/.installed-dev  ## every test, the slow ones too
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
-check: .venv/.installed-dev  ## lint, formatting, types, import layers, generated code
+check: .venv/.installed-dev  ## lint, formatting, types, import layers, generated code, the protocol's rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory proto-check
+	@$(MAKE) --no-print-directory proto-check proto-lint
 
 format: .venv/.installed-dev  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix-only .
@@ -42,6 +43,14 @@ proto-check: .venv/.installed-dev
 	    diff -u "$$file" "$$fresh/$$file" || { echo "$$file is not what $(PROTO) generates: run make proto" >&2; exit 1; }; \
 	done && echo "Generated code is current."
 
+proto-lint: tools/buf/node_modules/.installed
+	$(BUF) lint
+	$(BUF) breaking --against proto/baseline.binpb
+	@echo "The protocol keeps its rules, and every client of the baseline."
+
+proto-baseline: tools/buf/node_modules/.installed  ## at a release: from now on its protocol is what must not break
+	$(BUF) build --exclude-source-info --output proto/baseline.binpb
+
 bench: .venv/.installed-dev  ## the benchmarks, each checks its results before it times (SCALE=small for a quick look)
 	$(BIN)/python -m benchmarks.offline --scale $(SCALE)
 	@for file in $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py); do \
@@ -50,6 +59,7 @@ bench: .venv/.installed-dev  ## the benchmarks, each checks its results before i
 
 clean:  ## remove what the commands above made, .venv included
 	rm -rf .venv .bench .demo .featurestore build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name node_modules -type d -prune -exec rm -rf {} +
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -65,3 +75,9 @@ $(BIN)/python:
 .venv/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ .venv/.installed-demo
+
+%/node_modules/.installed: %/package-lock.json
+	@command -v npm >/dev/null || { \
+	    echo "$* needs npm, which comes with Node.js 18 or newer, and there is none: apt-get install nodejs npm" >&2; exit 1; }
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

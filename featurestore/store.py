@@ -263,11 +263,12 @@ class FeatureStore:
         endpoint: str | None = None,
         reason: str = "",
         dry_run: bool = False,
+        expect: object = None,
     ) -> Rollback:
         """Return a pointer to an earlier version; see `operations/rollback.py`."""
         from featurestore.operations.rollback import rollback
 
-        return rollback(self._context, pointer, to=to, endpoint=endpoint, reason=reason, dry_run=dry_run)
+        return rollback(self._context, pointer, to=to, endpoint=endpoint, reason=reason, dry_run=dry_run, expect=expect)
 
     def get_online_features(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from featurestore.errors import ConfigError, ConflictError, ReadOnlyError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["REVISION", "Catalog", "Transaction", "current_actor"]
+__all__ = ["REVISION", "Catalog", "Transaction", "acting_as", "current_actor"]
 
 REVISION = "0002"
 """The migration that this release's tables are at."""
@@ -27,8 +28,23 @@ REVISION = "0002"
 _BUSY_SECONDS = 30
 
 
+_acting: ContextVar[str | None] = ContextVar("featurestore_actor", default=None)
+
+
+@contextmanager
+def acting_as(actor: str) -> Iterator[None]:
+    """Record the changes that this thread makes meanwhile as another's: those of a server are its callers'."""
+    token = _acting.set(actor)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
 def current_actor() -> str:
-    """Return who acts: `FEATURESTORE_ACTOR`, or the name of the user that runs the process."""
+    """Return who acts: as `acting_as` says, else `FEATURESTORE_ACTOR`, else the user that runs the process."""
+    if (actor := _acting.get()) is not None:
+        return actor
     try:
         return os.environ.get("FEATURESTORE_ACTOR") or getpass.getuser()
     except (KeyError, OSError):

@@ -22,7 +22,7 @@ __all__ = ["consumers"]
 @click.argument("node")
 @click.option("--live", is_flag=True, help="Only models that are on an endpoint now.")
 def consumers(session: Session, node: str, *, live: bool) -> None:
-    """Show which model versions and endpoints read NODE.
+    """Show which model versions and endpoints read NODE, and which feature sets name it.
 
     NODE is view@v1:feature, view@v1, view:feature, view, source.column or source/name.
     """

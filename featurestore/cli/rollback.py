@@ -23,11 +23,19 @@ __all__ = ["rollback"]
 @click.option("--to", metavar="vN", help="The version to read; by default the one that was active before.")
 @click.option("--endpoint", metavar="NAME", help="For the readers of this endpoint only; its model stays.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the history.")
+@click.option("--expect", metavar="vN", help="Refuse if the pointer does not read this version any more.")
 @click.option("--dry-run", is_flag=True, help="Say who would be touched, and change nothing.")
 def rollback(
-    session: Session, reference: str, to: str | None, endpoint: str | None, reason: str, *, dry_run: bool
+    session: Session,
+    *,
+    reference: str,
+    to: str | None,
+    endpoint: str | None,
+    reason: str,
+    expect: str | None,
+    dry_run: bool,
 ) -> None:
     """Point readers back at an earlier version of a view, or of one feature of it. Models are not touched."""
     with session.store() as store:
-        answer = store.rollback(reference, to=to, endpoint=endpoint, reason=reason, dry_run=dry_run)
+        answer = store.rollback(reference, to=to, endpoint=endpoint, reason=reason, expect=expect, dry_run=dry_run)
     session.output.answer(answer)

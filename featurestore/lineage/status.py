@@ -1,4 +1,4 @@
-"""Status: the state of every view, model and endpoint, on one screen."""
+"""Status: the state of every view, model, endpoint and feature set, on one screen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from featurestore.catalog import activations, generations, models, schema, snapshots, versions
+from featurestore.catalog import activations, feature_sets, generations, models, schema, snapshots, versions
 from featurestore.lineage.reads import Reading, live_reads
 from featurestore.lineage.text import count, moment, outline, short, some, table
 from featurestore.model.times import from_micros
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from featurestore.model.history import Activation
     from featurestore.model.version import FeatureVersion
 
-__all__ = ["EndpointStatus", "MovedPointer", "Published", "Status", "VersionStatus", "ViewStatus", "status"]
+__all__ = [
+    "EndpointStatus",
+    "MovedPointer",
+    "Published",
+    "SetStatus",
+    "Status",
+    "VersionStatus",
+    "ViewStatus",
+    "status",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +112,21 @@ class EndpointStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SetStatus:
+    """A feature set in the version applied last, and the references that it names."""
+
+    feature_set: str
+    owner: str
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The store's state.
 
     Attributes
     ----------
-    views, endpoints
+    views, endpoints, sets
         Each of them.
     models
         `(model version, owner, endpoints it is live on)`.
@@ -117,6 +135,7 @@ class Status:
     views: tuple[ViewStatus, ...]
     models: tuple[tuple[str, str, tuple[str, ...]], ...]
     endpoints: tuple[EndpointStatus, ...]
+    sets: tuple[SetStatus, ...] = ()
 
     def __str__(self) -> str:
         if not self.views:
@@ -146,6 +165,7 @@ class Status:
             ),
             table(titles, [_line(view, item) for view in self.views for item in view.versions]),
             table(("endpoint", "live"), live),
+            table(("feature set", "features"), [(item.feature_set, some(item.features, 4)) for item in self.sets]),
             table(("moved for", "pointer", "reads", "since", "who", "why"), moved),
             [f"  not live: {some(idle, 8)}"] if idle else [],
         )
@@ -180,7 +200,7 @@ def _line(view: ViewStatus, item: VersionStatus) -> tuple[str, ...]:
 
 
 def status(connection: Connection) -> Status:
-    """Return the state of every view, model and endpoint."""
+    """Return the state of every view, model, endpoint and feature set."""
     readings = live_reads(connection)
     readers: dict[str, dict[str, None]] = defaultdict(dict)
     moved: dict[str, list[Reading]] = defaultdict(list)
@@ -203,7 +223,15 @@ def status(connection: Connection) -> Status:
         EndpointStatus(name, tuple(on[name]), tuple(_moved_reads(moved[name])))
         for name in models.endpoint_names(connection)
     )
-    return Status(views, known, endpoints)
+    sets = tuple(
+        SetStatus(
+            item.reference,
+            feature_sets.metadata(connection, item.name).owner,
+            tuple(str(reference) for reference in item.features),
+        )
+        for item in feature_sets.everything(connection)
+    )
+    return Status(views, known, endpoints, sets)
 
 
 def _view(connection: Connection, name: str, readers: dict[str, dict[str, None]]) -> ViewStatus:

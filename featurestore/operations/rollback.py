@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import activations, models, versions
-from featurestore.errors import NotActiveError, RequestError
+from featurestore.errors import ConflictError, NotActiveError, RequestError
 from featurestore.model.history import Activation
 from featurestore.operations.activate import (
     check_readers,
@@ -76,6 +76,7 @@ def rollback(
     endpoint: str | None = None,
     reason: str = "",
     dry_run: bool = False,
+    expect: object = None,
 ) -> Rollback:
     """Return a pointer to the version below, or to the version named.
 
@@ -85,6 +86,8 @@ def rollback(
         `view`, or `view:feature` to move one feature while the rest stays.
     to
         `"v1"`, a number, or a version; None takes what was active before.
+    expect
+        The version that the caller saw behind the pointer: if another one is there by now, nothing happens.
 
     Raises
     ------
@@ -94,6 +97,8 @@ def rollback(
         If nothing is below, or the target is retired, the same, or has other keys or another type.
     NotPublishedError
         If the target has no rows online.
+    ConflictError
+        If the pointer reads another version than `expect`.
     """
     reason = check_reason(reason)
     reference = as_reference(pointer)
@@ -103,9 +108,9 @@ def rollback(
         )
     if dry_run:
         with context.catalog.read() as connection:
-            return _rollback(connection, reference, to, endpoint)[0]
+            return _rollback(connection, reference, to, endpoint, expect)[0]
     with context.catalog.write() as tx:
-        done, below = _rollback(tx.connection, reference, to, endpoint)
+        done, below = _rollback(tx.connection, reference, to, endpoint, expect)
         target = one_version(tx.connection, done.after)
         moved = activations.move(
             tx,
@@ -121,11 +126,13 @@ def rollback(
 
 
 def _rollback(
-    connection: Connection, reference: Reference, to: object, endpoint: str | None
+    connection: Connection, reference: Reference, to: object, endpoint: str | None, expect: object
 ) -> tuple[Rollback, int | None]:
     """Return what the rollback does, and the activation that will lie below it."""
     reference = spelled(connection, reference)
     readings, now = _read_now(connection, reference, endpoint)
+    if expect is not None:
+        _require(connection, reference, readings, expect)
     number, below = _target(connection, reference, to, now)
     after = versions.find(connection, reference.view, number)
     before = next((version for version in readings if version.number != number), None)
@@ -146,6 +153,17 @@ def _rollback(
     moved, untouched = _readers(connection, reference, endpoint)
     name = before.view if reference.feature is None else f"{before.view}:{reference.feature}"
     return Rollback(name, endpoint, before.reference, after.reference, moved, untouched), below
+
+
+def _require(connection: Connection, reference: Reference, readings: list[FeatureVersion], expect: object) -> None:
+    """Hold that a pointer reads the version that the caller saw."""
+    expected = _number(connection, reference, expect)
+    if [version.number for version in readings] != [expected]:
+        now = ", ".join(version.reference for version in readings)
+        raise ConflictError(
+            f"{str(reference)!r} reads {now} by now, and v{expected} was expected: somebody moved it meanwhile; "
+            "look at its history before you roll back."
+        )
 
 
 def _read_now(

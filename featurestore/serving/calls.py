@@ -32,6 +32,7 @@ __all__ = [
     "error_of",
     "metadata",
     "read_message",
+    "text_of_reference",
 ]
 
 CHANNEL_OPTIONS = [
@@ -53,6 +54,7 @@ def read_message(
     *,
     model: object,
     endpoint: str | None,
+    feature_set: object,
     entities: Entities,
     at: datetime | date | str | None,
     lock: PinSet | str | os.PathLike[str] | None,
@@ -69,7 +71,13 @@ def read_message(
     """
     return encode_request(
         ReadRequest(
-            Asked(_texts(features), None if model is None else _text(model), endpoint, None, _digest(lock)),
+            Asked(
+                _texts(features),
+                None if model is None else text_of_reference(model),
+                endpoint,
+                None if feature_set is None else text_of_reference(feature_set),
+                _digest(lock),
+            ),
             key_columns(entities),
             None if at is None else parse_time(at, what="time (at=)"),
             event_times,
@@ -78,25 +86,28 @@ def read_message(
 
 
 def describe_message(
-    features: str | Iterable[object] | None, *, model: object, endpoint: str | None
+    features: str | Iterable[object] | None, *, model: object, endpoint: str | None, feature_set: object
 ) -> pb.DescribeRequest:
     """Return the request for a description."""
     return pb.DescribeRequest(
-        features=_texts(features) or (), model="" if model is None else _text(model), endpoint=endpoint or ""
+        features=_texts(features) or (),
+        model="" if model is None else text_of_reference(model),
+        endpoint=endpoint or "",
+        feature_set="" if feature_set is None else text_of_reference(feature_set),
     )
 
 
 def _texts(features: str | Iterable[object] | None) -> tuple[str, ...] | None:
     if features is None:
         return None
-    texts = (features,) if isinstance(features, str) else tuple(_text(feature) for feature in features)
+    texts = (features,) if isinstance(features, str) else tuple(text_of_reference(feature) for feature in features)
     if not texts:
         message = "features is empty: name at least one, for example features=['airport_weather@v1:temp']."
         raise RequestError(message)
     return texts
 
 
-def _text(value: object) -> str:
+def text_of_reference(value: object) -> str:
     """Return a reference as text, also of what `apply` and `register_model` return."""
     return value if isinstance(value, str) else str(getattr(value, "reference", value))
 

@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 
@@ -27,6 +28,9 @@ from featurestore.serving.codec import decode_answer, decode_description
 from featurestore.serving.entities import Entities
 from featurestore.serving.protocol import DESCRIBE, GET_FEATURES
 from featurestore.serving.v1 import serving_pb2 as pb
+
+if TYPE_CHECKING:
+    from featurestore.serving.control import Control
 
 __all__ = ["Client", "connect"]
 
@@ -76,12 +80,21 @@ class Client:
             DESCRIBE, pb.DescribeRequest.SerializeToString, pb.DescribeResponse.FromString
         )
 
+    @cached_property
+    def control(self) -> Control:
+        """What operators ask and change: status, publish, activate, rollback, consumers, active_at."""
+        # Its values are the store's, which whoever only reads features need not load.
+        from featurestore.serving.control import Connection, Control  # noqa: PLC0415
+
+        return Control(Connection(self._channel, self._address, self._timeout, self._metadata))
+
     def get_features(
         self,
         features: str | Iterable[object] | None = None,
         *,
         model: object = None,
         endpoint: str | None = None,
+        feature_set: object = None,
         entities: Entities,
         at: datetime | date | str | None = None,
         timeout: float | None = None,
@@ -98,6 +111,8 @@ class Client:
             A model version, `"delay@1"`: exactly the feature versions in its lock.
         endpoint
             The versions that the endpoint's pointers name.
+        feature_set
+            A feature set, `"fraud@v1"`: the references that it names.
         entities
             Columns `{"origin": ["JFK"]}`, a list of dicts, or an Arrow, Polars or pandas table.
         at
@@ -120,6 +135,7 @@ class Client:
             features,
             model=model,
             endpoint=endpoint,
+            feature_set=feature_set,
             entities=entities,
             at=at,
             lock=lock,
@@ -133,10 +149,11 @@ class Client:
         *,
         model: object = None,
         endpoint: str | None = None,
+        feature_set: object = None,
         timeout: float | None = None,
     ) -> Description:
         """Tell what `get_features` needs and gives: keys, request columns, ordered inputs, columns, lock digest."""
-        message = describe_message(features, model=model, endpoint=endpoint)
+        message = describe_message(features, model=model, endpoint=endpoint, feature_set=feature_set)
         return decode_description(self._call(self._describe, message, timeout))
 
     def _call(self, method: grpc.UnaryUnaryMultiCallable[Any, Any], message: Any, timeout: float | None) -> Any:  # noqa: ANN401 - messages of either method

@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import grpc.aio
@@ -28,6 +29,9 @@ from featurestore.serving.codec import decode_answer, decode_description
 from featurestore.serving.entities import Entities
 from featurestore.serving.protocol import DESCRIBE, GET_FEATURES
 from featurestore.serving.v1 import serving_pb2 as pb
+
+if TYPE_CHECKING:
+    from featurestore.serving.control import AsyncControl
 
 __all__ = ["AsyncClient", "connect_async"]
 
@@ -62,15 +66,23 @@ class AsyncClient:
             DESCRIBE, pb.DescribeRequest.SerializeToString, pb.DescribeResponse.FromString
         )
 
+    @cached_property
+    def control(self) -> AsyncControl:
+        """What operators ask and change, as `Client.control`; awaited."""
+        from featurestore.serving.control import AsyncControl, Connection  # noqa: PLC0415 - as in `Client.control`
+
+        return AsyncControl(Connection(self._channel, self._address, self._timeout, self._metadata))
+
     async def get_features(
         self,
         features: str | Iterable[object] | None = None,
         *,
         model: object = None,
         endpoint: str | None = None,
+        feature_set: object = None,
         entities: Entities,
         at: datetime | date | str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - a deadline, which the server is told
+        timeout: float | None = None,
         lock: PinSet | str | os.PathLike[str] | None = None,
         event_times: bool = False,
     ) -> OnlineFeatures:
@@ -79,6 +91,7 @@ class AsyncClient:
             features,
             model=model,
             endpoint=endpoint,
+            feature_set=feature_set,
             entities=entities,
             at=at,
             lock=lock,
@@ -92,17 +105,18 @@ class AsyncClient:
         *,
         model: object = None,
         endpoint: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - a deadline, which the server is told
+        feature_set: object = None,
+        timeout: float | None = None,
     ) -> Description:
         """Tell what `get_features` needs and gives, as `Client.describe` does."""
-        message = describe_message(features, model=model, endpoint=endpoint)
+        message = describe_message(features, model=model, endpoint=endpoint, feature_set=feature_set)
         return decode_description(await self._call(self._describe, message, timeout))
 
     async def _call(
         self,
         method: grpc.aio.UnaryUnaryMultiCallable[Any, Any],
         message: Any,  # noqa: ANN401 - messages of either method
-        timeout: float | None,  # noqa: ASYNC109 - a deadline, which the server is told
+        timeout: float | None,
     ) -> Any:  # noqa: ANN401
         attempts = Attempts(self._retries, self._timeout if timeout is None else timeout)
         while True:

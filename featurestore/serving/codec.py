@@ -80,6 +80,7 @@ def encode_request(request: ReadRequest) -> pb.GetFeaturesRequest:
         entities=[_encode_key(name, array) for name, array in request.entities.items()],
         lock_digest=request.asked.lock or "",
         include_event_times=request.event_times,
+        feature_set=request.asked.feature_set or "",
     )
     if request.at is not None:
         message.at = to_micros(request.at)
@@ -123,7 +124,7 @@ def decode_request(message: pb.GetFeaturesRequest) -> ReadRequest:
             tuple(message.features[:]) or None,
             message.model or None,
             message.endpoint or None,
-            None,
+            message.feature_set or None,
             message.lock_digest or None,
         ),
         entities,
@@ -312,6 +313,7 @@ def encode_description(description: Description) -> pb.DescribeResponse:
         lock_digest=description.lock_digest or "",
         model=description.model or "",
         endpoint=description.endpoint or "",
+        feature_set=description.feature_set or "",
     )
 
 
@@ -329,4 +331,5 @@ def decode_description(message: pb.DescribeResponse) -> Description:
         lock_digest=message.lock_digest or None,
         model=message.model or None,
         endpoint=message.endpoint or None,
+        feature_set=message.feature_set or None,
     )

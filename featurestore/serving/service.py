@@ -39,7 +39,12 @@ class OnlineReads(Protocol):
         ...
 
     def describe(
-        self, features: Sequence[str] | None = None, *, model: str | None = None, endpoint: str | None = None
+        self,
+        features: Sequence[str] | None = None,
+        *,
+        model: str | None = None,
+        endpoint: str | None = None,
+        feature_set: str | None = None,
     ) -> Description:
         """Tell what a lookup would need and give."""
         ...
@@ -57,7 +62,10 @@ def handler(store: OnlineReads) -> grpc.GenericRpcHandler:
 
     def describe(message: pb.DescribeRequest) -> bytes:
         description = store.describe(
-            tuple(message.features) or None, model=message.model or None, endpoint=message.endpoint or None
+            tuple(message.features) or None,
+            model=message.model or None,
+            endpoint=message.endpoint or None,
+            feature_set=message.feature_set or None,
         )
         return encode_description(description).SerializeToString()
 

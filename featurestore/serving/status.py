@@ -74,7 +74,7 @@ _BY_CODE: dict[grpc.StatusCode, type[FeatureStoreError]] = {
 _ADVICE: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.UNAVAILABLE: "start it with 'featurestore serve', or check the address and tls=",
     grpc.StatusCode.DEADLINE_EXCEEDED: "ask for fewer rows in a call, or give a longer timeout=",
-    grpc.StatusCode.UNIMPLEMENTED: "it is no featurestore server, or an older one",
+    grpc.StatusCode.UNIMPLEMENTED: "it is no featurestore server, or an older one, or started without --writable",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "ask for fewer rows in a call, or more slowly",
     grpc.StatusCode.UNAUTHENTICATED: "give the token that the server expects: token=",
     grpc.StatusCode.PERMISSION_DENIED: "use a token that may make this call",

@@ -18,9 +18,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from featurestore.config import load
 from featurestore.errors import FeatureStoreError
 from featurestore.serving.answering import WorkerOptions, answer_from
-from featurestore.store import open_store
+from featurestore.store import FeatureStore
 
 __all__ = ["command", "run", "stop_signals"]
 
@@ -39,8 +40,12 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
         If the store cannot be opened.
     """
     pa.array([0])  # which imports pandas, where there is one: now, and not while the first caller waits
-    with open_store(options.store_path, read_only=True) as store, store.following(FOLLOW_SECONDS):
-        answer_from(store, options, stop=stop, ready=ready)
+    root, settings = load(options.store_path, create=False)
+    with (
+        FeatureStore(root, settings, read_only=not options.writable) as store,
+        store.following(FOLLOW_SECONDS),
+    ):
+        answer_from(store, options, stop=stop, ready=ready, operations=store)
 
 
 @contextmanager

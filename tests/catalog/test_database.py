@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from featurestore.catalog import database, schema, versions
-from featurestore.catalog.database import Catalog, Transaction, current_actor
+from featurestore.catalog.database import Catalog, Transaction, acting_as, current_actor
 from featurestore.errors import ConflictError
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata
 from featurestore.model.types import Float64, String
@@ -149,6 +150,18 @@ def test_the_actor_is_the_processes_user_otherwise(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(getpass, "getuser", fail)
     assert current_actor() == "unknown"
+
+
+def test_a_server_acts_as_its_callers_each_in_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATURESTORE_ACTOR", "server")
+    with acting_as("ann"):
+        assert current_actor() == "ann"
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(current_actor).result() == "server"
+        with acting_as("bob"):
+            assert current_actor() == "bob"
+        assert current_actor() == "ann"
+    assert current_actor() == "server"
 
 
 def test_numbers_of_lost_changes_may_come_again_but_never_those_of_kept_ones(catalog: Catalog) -> None:

@@ -63,6 +63,13 @@ FEATURES = {
 }
 
 
+SETS = """
+import featurestore as fs
+
+weather_now = fs.FeatureSet("weather_now", features=["airport_weather@v1:temp", "airport_weather@v1:wind_6h as wind"])
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What one call of the command line gave."""
@@ -109,6 +116,7 @@ def prepare(folder: Path) -> None:
         path = folder / "features" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(dedent(text), encoding="utf-8")
+    (folder / "sets.py").write_text(SETS, encoding="utf-8")
     hours = [START + timedelta(hours=hour) for hour in range(HOURS)]
     weather: dict[str, Any] = {
         "origin": [origin for origin in AIRPORTS for _ in hours],

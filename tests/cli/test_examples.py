@@ -38,6 +38,8 @@ featurestore activate airport_weather@v1 --reason "first version"
 featurestore deploy delay@1 --endpoint eta-prod
 featurestore get airport_weather:temp --key origin=JFK,LGA
 featurestore get --model delay@1 --key origin=JFK --at 2013-07-20
+featurestore apply sets.py
+featurestore get --feature-set weather_now@v1 --key origin=JFK
 """
 
 SERVED = """

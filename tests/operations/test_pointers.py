@@ -106,6 +106,24 @@ def test_one_feature_for_one_endpoint(live: fs.FeatureStore) -> None:
         live.rollback("airport_weather:wind", to="v1", endpoint="eta-2")
 
 
+def test_a_rollback_may_say_what_it_expects(live: fs.FeatureStore) -> None:
+    live.activate("airport_weather@v1")
+    live.activate("airport_weather@v3")
+    for expect in ("v2", 2, "airport_weather@v2"):
+        with pytest.raises(
+            fs.ConflictError, match=r"'airport_weather' reads airport_weather@v3 by now, and v2 was exp"
+        ):
+            live.rollback("airport_weather", expect=expect)
+    with pytest.raises(fs.ConflictError):
+        live.rollback("airport_weather:wind", expect="v1", dry_run=True)
+    with pytest.raises(fs.NotFoundError, match="has no version v9"):
+        live.rollback("airport_weather", expect="v9")
+    assert live.rollback("airport_weather", expect=3).after == "airport_weather@v1"
+    with pytest.raises(fs.ConflictError, match="reads airport_weather@v2 by now"):
+        live.rollback("airport_weather", to="v1", endpoint="eta-2", expect="v3")
+    assert live.rollback("airport_weather", to="v1", endpoint="eta-2", expect="v2").before == "airport_weather@v2"
+
+
 def test_a_new_deployment_starts_from_its_own_lock(live: fs.FeatureStore, spine: pl.DataFrame) -> None:
     live.rollback("airport_weather:wind", to="v1", endpoint="eta-2", reason="spikes")
     frame = live.get_training_frame(["airport_weather@v3"], spine)

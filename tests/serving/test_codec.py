@@ -175,6 +175,7 @@ def test_a_request_survives_the_wire() -> None:
         ReadRequest(Asked(("v@v1:a",)), entities),
         ReadRequest(Asked(None, "m@1", "e", None, "ab"), entities, datetime(1901, 1, 1, tzinfo=UTC), event_times=True),
         ReadRequest(Asked(endpoint="e"), {}),
+        ReadRequest(Asked(feature_set="fraud@v1"), entities),
     ):
         sent = pb.GetFeaturesRequest.FromString(encode_request(asked).SerializeToString())
         assert decode_request(sent) == asked

@@ -1,30 +1,17 @@
-"""docs/serving.md says what the code does: its example runs, and its tables are the code's."""
+"""docs/clients.md says what the code does: its tables are the code's (its examples run in tests/test_pages.py)."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import featurestore as fs
-from featurestore.serving import client
+from featurestore.serving.control import Control
+from featurestore.serving.control_service import ROLES
+from featurestore.serving.protocol import CONTROL
 from featurestore.serving.status import CODES
 from featurestore.serving.v1 import serving_pb2 as pb
-from tests.serving.answers import OneAnswer, served
 
-if TYPE_CHECKING:
-    import pytest
-
-TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
-
-
-def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    with served(OneAnswer()) as address:
-        monkeypatch.setattr(fs, "connect", client.connect, raising=False)
-        namespace: dict[str, object] = {}
-        exec(example.replace("localhost:6566", address).replace("timeout=0.5", "timeout=30"), namespace)
-    assert repr(namespace["answer"]).startswith("OnlineFeatures")
+TEXT = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_errors_is_the_codes() -> None:
@@ -42,3 +29,9 @@ def test_the_states_are_the_enum() -> None:
 def test_every_field_of_values_is_in_the_table() -> None:
     fields = {field.name for field in pb.Values.DESCRIPTOR.fields}
     assert fields - set(re.findall(r"`(\w+)`", TEXT)) == set()
+
+
+def test_the_table_of_operators_verbs_is_the_service() -> None:
+    rows = re.findall(r"^\| `control\.(\w+)\(.*?\)` \| `(\w+)` \| (\w+) \|", TEXT, re.MULTILINE)
+    assert {f"/{CONTROL}/{method}": role for _, method, role in rows} == ROLES
+    assert {verb for verb, _, _ in rows} == {name for name in vars(Control) if not name.startswith("_")}

@@ -69,6 +69,8 @@ READS: list[dict[str, Any]] = [
     {"model": "price@1"},
     {"endpoint": "shop"},
     {"endpoint": "shop", "model": "price@1"},
+    {"feature_set": "both@v1"},
+    {"feature_set": "both"},
 ]
 
 
@@ -91,7 +93,12 @@ def test_the_server_and_the_store_give_the_same_answers(server: Served, store: f
             for event_times in (True, False):
                 found = client.get_features(**read, entities=used(read), at=AT, event_times=event_times)
                 assert same(expected, found, event_times=event_times)
-        for asked in ({"model": "price@1"}, {"endpoint": "shop"}, {"features": ["things", "colours@v1"]}):
+        for asked in (
+            {"model": "price@1"},
+            {"endpoint": "shop"},
+            {"features": ["things", "colours@v1"]},
+            {"feature_set": "both"},
+        ):
             assert client.describe(**asked) == store.describe(**asked)
         asyncio.run(ask(server.address))
 
@@ -115,6 +122,11 @@ WRONG: list[dict[str, Any]] = [
     {"model": "price"},
     {"endpoint": "shpo"},
     {"features": ["things:f64"], "model": "price@1"},
+    {"feature_set": "bot"},
+    {"feature_set": "both@v2"},
+    {"feature_set": "both", "endpoint": "shop"},
+    {"feature_set": "both@v1", "lock": "ab" * 32},
+    {},
     {"model": "price@1", "lock": "ab" * 32},
     {"features": ["things:f64"], "lock": "ab" * 32},
     {"features": ["things:f64"], "entities": {"k": ["a"]}},
@@ -139,6 +151,22 @@ def test_the_server_and_the_store_give_the_same_errors(server: Served, store: fs
             with pytest.raises(fs.FeatureStoreError) as there:
                 client.get_features(**asked)
             assert (type(there.value), plainly(there.value)) == (type(here.value), plainly(here.value))
+
+
+def test_a_server_that_requires_pins_refuses_what_could_move(serve: Serve, store_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "strict.toml").write_text(f'store = "{store_path}"\nrequire_pins = true\n', encoding="utf-8")
+    with serve(tmp_path / "strict.toml") as strict, connect(strict.address, timeout=60) as client:
+        for pinned in ({"features": ["things@v1:f64"]}, {"model": "price@1"}):
+            assert len(client.get_features(**pinned, entities=ENTITIES, at=AT)) == len(ENTITIES["k"])
+        for moving in (
+            {"features": ["things@v1:f64", "things:text"]},
+            {"feature_set": "both"},
+            {"feature_set": "both@v1"},
+        ):
+            with pytest.raises(fs.RequestError, match="this store requires pins") as refused:
+                client.get_features(**moving, entities=ENTITIES, at=AT)
+            call: Any = refused.value.__cause__
+            assert call.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_lock_is_checked(server: Served, store: fs.FeatureStore) -> None:

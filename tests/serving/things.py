@@ -52,7 +52,7 @@ def view(name: str = "things", **changes: Any) -> fs.FeatureView:  # noqa: ANN40
 
 
 def fill(store: fs.FeatureStore) -> None:
-    """Put into a store: `things` in two versions, a dimension with a default, a model and its endpoint."""
+    """Put into a store: `things` in two versions, a dimension with a default, a feature set, a model, its endpoint."""
     colours = pa.table({"k": ["a", "b"], "colour": ["red", None]})
     dimension = fs.FeatureView(
         "colours",
@@ -66,6 +66,7 @@ def fill(store: fs.FeatureStore) -> None:
         store.materialize(reference)
         store.publish(reference, at=AT)
     store.activate("things@v2", "colours@v1", reason="first")
+    store.apply([fs.FeatureSet("both", features=["things@v1:f64 as number", "colours"])])
     spine = pa.table({"k": ["a"], "n": [1], "event_timestamp": pa.array([AT]), "hour": [1]})
     frame = store.get_training_frame(["things@v1:f64", "colours@v1"], spine)
     store.register_model("price", version="1", frame=frame, inputs=["hour", "colours__colour", "things__f64"])

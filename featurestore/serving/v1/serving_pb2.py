@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%featurestore/serving/v1/serving.proto\x12\x17\x66\x65\x61turestore.serving.v1\"\xc7\x01\n\x12GetFeaturesRequest\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x34\n\x08\x65ntities\x18\x04 \x03(\x0b\x32\".featurestore.serving.v1.KeyColumn\x12\x0f\n\x02\x61t\x18\x05 \x01(\x10H\x00\x88\x01\x01\x12\x13\n\x0block_digest\x18\x06 \x01(\t\x12\x1b\n\x13include_event_times\x18\x07 \x01(\x08\x42\x05\n\x03_at\"X\n\tKeyColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12/\n\x06values\x18\x03 \x01(\x0b\x32\x1f.featurestore.serving.v1.Values\"\xe4\x01\n\x06Values\x12\x10\n\x08\x66loat64s\x18\x01 \x03(\x01\x12\x10\n\x08\x66loat32s\x18\x02 \x03(\x02\x12\x12\n\x06int64s\x18\x03 \x03(\x10\x42\x02\x30\x01\x12\x0e\n\x06int32s\x18\x04 \x03(\x0f\x12\r\n\x05\x62ools\x18\x05 \x03(\x08\x12\x0f\n\x07strings\x18\x06 \x03(\t\x12\x10\n\x08\x62inaries\x18\x07 \x03(\x0c\x12\x10\n\x08\x64\x65\x63imals\x18\x08 \x01(\x0c\x12\x0f\n\x07offsets\x18\t \x03(\x07\x12.\n\x05items\x18\n \x01(\x0b\x32\x1f.featurestore.serving.v1.Values\x12\r\n\x05nulls\x18\x0b \x01(\x0c\"\\\n\x13GetFeaturesResponse\x12\x37\n\x07\x63olumns\x18\x01 \x03(\x0b\x32&.featurestore.serving.v1.FeatureColumn\x12\x0c\n\x04rows\x18\x02 \x01(\r\"\x82\x02\n\rFeatureColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x02 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\r\x12\x10\n\x08snapshot\x18\x05 \x01(\t\x12\x17\n\nactivation\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04type\x18\x07 \x01(\t\x12\x10\n\x08statuses\x18\x08 \x01(\x0c\x12/\n\x06values\x18\t \x01(\x0b\x32\x1f.featurestore.serving.v1.Values\x12\x13\n\x0bhas_default\x18\n \x01(\x08\x12\x13\n\x0b\x65vent_times\x18\x0b \x03(\x10\x42\r\n\x0b_activation\"D\n\x0f\x44\x65scribeRequest\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\"\xfc\x01\n\x10\x44\x65scribeResponse\x12\x30\n\x04keys\x18\x01 \x03(\x0b\x32\".featurestore.serving.v1.NamedType\x12\x33\n\x07request\x18\x02 \x03(\x0b\x32\".featurestore.serving.v1.NamedType\x12\x0e\n\x06inputs\x18\x03 \x03(\t\x12;\n\x07\x63olumns\x18\x04 \x03(\x0b\x32*.featurestore.serving.v1.ColumnDescription\x12\x13\n\x0block_digest\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x07 \x01(\t\"\'\n\tNamedType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\"B\n\x11\x43olumnDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t*\x8c\x01\n\nCellStatus\x12\x1b\n\x17\x43\x45LL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x45LL_STATUS_PRESENT\x10\x01\x12\x14\n\x10\x43\x45LL_STATUS_NULL\x10\x02\x12\x19\n\x15\x43\x45LL_STATUS_NOT_FOUND\x10\x03\x12\x17\n\x13\x43\x45LL_STATUS_EXPIRED\x10\x04\x32\xdb\x01\n\x0e\x46\x65\x61tureService\x12h\n\x0bGetFeatures\x12+.featurestore.serving.v1.GetFeaturesRequest\x1a,.featurestore.serving.v1.GetFeaturesResponse\x12_\n\x08\x44\x65scribe\x12(.featurestore.serving.v1.DescribeRequest\x1a).featurestore.serving.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%featurestore/serving/v1/serving.proto\x12\x17\x66\x65\x61turestore.serving.v1\"\xdc\x01\n\x12GetFeaturesRequest\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x34\n\x08\x65ntities\x18\x04 \x03(\x0b\x32\".featurestore.serving.v1.KeyColumn\x12\x0f\n\x02\x61t\x18\x05 \x01(\x10H\x00\x88\x01\x01\x12\x13\n\x0block_digest\x18\x06 \x01(\t\x12\x1b\n\x13include_event_times\x18\x07 \x01(\x08\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x08 \x01(\tB\x05\n\x03_at\"X\n\tKeyColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12/\n\x06values\x18\x03 \x01(\x0b\x32\x1f.featurestore.serving.v1.Values\"\xe4\x01\n\x06Values\x12\x10\n\x08\x66loat64s\x18\x01 \x03(\x01\x12\x10\n\x08\x66loat32s\x18\x02 \x03(\x02\x12\x12\n\x06int64s\x18\x03 \x03(\x10\x42\x02\x30\x01\x12\x0e\n\x06int32s\x18\x04 \x03(\x0f\x12\r\n\x05\x62ools\x18\x05 \x03(\x08\x12\x0f\n\x07strings\x18\x06 \x03(\t\x12\x10\n\x08\x62inaries\x18\x07 \x03(\x0c\x12\x10\n\x08\x64\x65\x63imals\x18\x08 \x01(\x0c\x12\x0f\n\x07offsets\x18\t \x03(\x07\x12.\n\x05items\x18\n \x01(\x0b\x32\x1f.featurestore.serving.v1.Values\x12\r\n\x05nulls\x18\x0b \x01(\x0c\"\\\n\x13GetFeaturesResponse\x12\x37\n\x07\x63olumns\x18\x01 \x03(\x0b\x32&.featurestore.serving.v1.FeatureColumn\x12\x0c\n\x04rows\x18\x02 \x01(\r\"\x82\x02\n\rFeatureColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x02 \x01(\t\x12\x0f\n\x07\x66\x65\x61ture\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\r\x12\x10\n\x08snapshot\x18\x05 \x01(\t\x12\x17\n\nactivation\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04type\x18\x07 \x01(\t\x12\x10\n\x08statuses\x18\x08 \x01(\x0c\x12/\n\x06values\x18\t \x01(\x0b\x32\x1f.featurestore.serving.v1.Values\x12\x13\n\x0bhas_default\x18\n \x01(\x08\x12\x13\n\x0b\x65vent_times\x18\x0b \x03(\x10\x42\r\n\x0b_activation\"Y\n\x0f\x44\x65scribeRequest\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x04 \x01(\t\"\x91\x02\n\x10\x44\x65scribeResponse\x12\x30\n\x04keys\x18\x01 \x03(\x0b\x32\".featurestore.serving.v1.NamedType\x12\x33\n\x07request\x18\x02 \x03(\x0b\x32\".featurestore.serving.v1.NamedType\x12\x0e\n\x06inputs\x18\x03 \x03(\t\x12;\n\x07\x63olumns\x18\x04 \x03(\x0b\x32*.featurestore.serving.v1.ColumnDescription\x12\x13\n\x0block_digest\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x07 \x01(\t\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x08 \x01(\t\"\'\n\tNamedType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\"B\n\x11\x43olumnDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t*\x8c\x01\n\nCellStatus\x12\x1b\n\x17\x43\x45LL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x45LL_STATUS_PRESENT\x10\x01\x12\x14\n\x10\x43\x45LL_STATUS_NULL\x10\x02\x12\x19\n\x15\x43\x45LL_STATUS_NOT_FOUND\x10\x03\x12\x17\n\x13\x43\x45LL_STATUS_EXPIRED\x10\x04\x32\xdb\x01\n\x0e\x46\x65\x61tureService\x12h\n\x0bGetFeatures\x12+.featurestore.serving.v1.GetFeaturesRequest\x1a,.featurestore.serving.v1.GetFeaturesResponse\x12_\n\x08\x44\x65scribe\x12(.featurestore.serving.v1.DescribeRequest\x1a).featurestore.serving.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,26 +33,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VALUES'].fields_by_name['int64s']._loaded_options = None
   _globals['_VALUES'].fields_by_name['int64s']._serialized_options = b'0\001'
-  _globals['_CELLSTATUS']._serialized_start=1379
-  _globals['_CELLSTATUS']._serialized_end=1519
+  _globals['_CELLSTATUS']._serialized_start=1442
+  _globals['_CELLSTATUS']._serialized_end=1582
   _globals['_GETFEATURESREQUEST']._serialized_start=67
-  _globals['_GETFEATURESREQUEST']._serialized_end=266
-  _globals['_KEYCOLUMN']._serialized_start=268
-  _globals['_KEYCOLUMN']._serialized_end=356
-  _globals['_VALUES']._serialized_start=359
-  _globals['_VALUES']._serialized_end=587
-  _globals['_GETFEATURESRESPONSE']._serialized_start=589
-  _globals['_GETFEATURESRESPONSE']._serialized_end=681
-  _globals['_FEATURECOLUMN']._serialized_start=684
-  _globals['_FEATURECOLUMN']._serialized_end=942
-  _globals['_DESCRIBEREQUEST']._serialized_start=944
-  _globals['_DESCRIBEREQUEST']._serialized_end=1012
-  _globals['_DESCRIBERESPONSE']._serialized_start=1015
-  _globals['_DESCRIBERESPONSE']._serialized_end=1267
-  _globals['_NAMEDTYPE']._serialized_start=1269
-  _globals['_NAMEDTYPE']._serialized_end=1308
-  _globals['_COLUMNDESCRIPTION']._serialized_start=1310
-  _globals['_COLUMNDESCRIPTION']._serialized_end=1376
-  _globals['_FEATURESERVICE']._serialized_start=1522
-  _globals['_FEATURESERVICE']._serialized_end=1741
+  _globals['_GETFEATURESREQUEST']._serialized_end=287
+  _globals['_KEYCOLUMN']._serialized_start=289
+  _globals['_KEYCOLUMN']._serialized_end=377
+  _globals['_VALUES']._serialized_start=380
+  _globals['_VALUES']._serialized_end=608
+  _globals['_GETFEATURESRESPONSE']._serialized_start=610
+  _globals['_GETFEATURESRESPONSE']._serialized_end=702
+  _globals['_FEATURECOLUMN']._serialized_start=705
+  _globals['_FEATURECOLUMN']._serialized_end=963
+  _globals['_DESCRIBEREQUEST']._serialized_start=965
+  _globals['_DESCRIBEREQUEST']._serialized_end=1054
+  _globals['_DESCRIBERESPONSE']._serialized_start=1057
+  _globals['_DESCRIBERESPONSE']._serialized_end=1330
+  _globals['_NAMEDTYPE']._serialized_start=1332
+  _globals['_NAMEDTYPE']._serialized_end=1371
+  _globals['_COLUMNDESCRIPTION']._serialized_start=1373
+  _globals['_COLUMNDESCRIPTION']._serialized_end=1439
+  _globals['_FEATURESERVICE']._serialized_start=1585
+  _globals['_FEATURESERVICE']._serialized_end=1804
 # @@protoc_insertion_point(module_scope)

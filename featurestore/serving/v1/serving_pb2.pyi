@@ -21,7 +21,7 @@ CELL_STATUS_NOT_FOUND: CellStatus
 CELL_STATUS_EXPIRED: CellStatus
 
 class GetFeaturesRequest(_message.Message):
-    __slots__ = ("features", "model", "endpoint", "entities", "at", "lock_digest", "include_event_times")
+    __slots__ = ("features", "model", "endpoint", "entities", "at", "lock_digest", "include_event_times", "feature_set")
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class GetFeaturesRequest(_message.Message):
     AT_FIELD_NUMBER: _ClassVar[int]
     LOCK_DIGEST_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_EVENT_TIMES_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_SET_FIELD_NUMBER: _ClassVar[int]
     features: _containers.RepeatedScalarFieldContainer[str]
     model: str
     endpoint: str
@@ -36,7 +37,8 @@ class GetFeaturesRequest(_message.Message):
     at: int
     lock_digest: str
     include_event_times: bool
-    def __init__(self, features: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., endpoint: _Optional[str] = ..., entities: _Optional[_Iterable[_Union[KeyColumn, _Mapping]]] = ..., at: _Optional[int] = ..., lock_digest: _Optional[str] = ..., include_event_times: _Optional[bool] = ...) -> None: ...
+    feature_set: str
+    def __init__(self, features: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., endpoint: _Optional[str] = ..., entities: _Optional[_Iterable[_Union[KeyColumn, _Mapping]]] = ..., at: _Optional[int] = ..., lock_digest: _Optional[str] = ..., include_event_times: _Optional[bool] = ..., feature_set: _Optional[str] = ...) -> None: ...
 
 class KeyColumn(_message.Message):
     __slots__ = ("name", "type", "values")
@@ -109,17 +111,19 @@ class FeatureColumn(_message.Message):
     def __init__(self, name: _Optional[str] = ..., view: _Optional[str] = ..., feature: _Optional[str] = ..., version: _Optional[int] = ..., snapshot: _Optional[str] = ..., activation: _Optional[int] = ..., type: _Optional[str] = ..., statuses: _Optional[bytes] = ..., values: _Optional[_Union[Values, _Mapping]] = ..., has_default: _Optional[bool] = ..., event_times: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DescribeRequest(_message.Message):
-    __slots__ = ("features", "model", "endpoint")
+    __slots__ = ("features", "model", "endpoint", "feature_set")
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_SET_FIELD_NUMBER: _ClassVar[int]
     features: _containers.RepeatedScalarFieldContainer[str]
     model: str
     endpoint: str
-    def __init__(self, features: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., endpoint: _Optional[str] = ...) -> None: ...
+    feature_set: str
+    def __init__(self, features: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., endpoint: _Optional[str] = ..., feature_set: _Optional[str] = ...) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("keys", "request", "inputs", "columns", "lock_digest", "model", "endpoint")
+    __slots__ = ("keys", "request", "inputs", "columns", "lock_digest", "model", "endpoint", "feature_set")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
@@ -127,6 +131,7 @@ class DescribeResponse(_message.Message):
     LOCK_DIGEST_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_SET_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[NamedType]
     request: _containers.RepeatedCompositeFieldContainer[NamedType]
     inputs: _containers.RepeatedScalarFieldContainer[str]
@@ -134,7 +139,8 @@ class DescribeResponse(_message.Message):
     lock_digest: str
     model: str
     endpoint: str
-    def __init__(self, keys: _Optional[_Iterable[_Union[NamedType, _Mapping]]] = ..., request: _Optional[_Iterable[_Union[NamedType, _Mapping]]] = ..., inputs: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[ColumnDescription, _Mapping]]] = ..., lock_digest: _Optional[str] = ..., model: _Optional[str] = ..., endpoint: _Optional[str] = ...) -> None: ...
+    feature_set: str
+    def __init__(self, keys: _Optional[_Iterable[_Union[NamedType, _Mapping]]] = ..., request: _Optional[_Iterable[_Union[NamedType, _Mapping]]] = ..., inputs: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[ColumnDescription, _Mapping]]] = ..., lock_digest: _Optional[str] = ..., model: _Optional[str] = ..., endpoint: _Optional[str] = ..., feature_set: _Optional[str] = ...) -> None: ...
 
 class NamedType(_message.Message):
     __slots__ = ("name", "type")
