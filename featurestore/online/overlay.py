@@ -114,6 +114,8 @@ def beyond(held: bytes, row: bytes | None, *, ties: bool) -> bytes | None:
     pruned, rows = _unpack(held)
     own = _event_time(row)
     kept = [one for one in rows if one.event_time > own or (ties and one.event_time == own and one.row != row)]
+    if len(kept) < len(rows):  # what was pruned came before the rows that are left away
+        pruned = _NOTHING_PRUNED
     return _pack(pruned, kept) if kept else None
 
 
