@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from featurestore.online.result import OnlineFeatures
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Plan
-    from featurestore.operations.push import Pushed
+    from featurestore.operations.push import Pushed, Pusher
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
 
@@ -84,6 +84,12 @@ class FeatureStore:
         from featurestore.operations.online import OnlineReader
 
         return OnlineReader(self._context)
+
+    @cached_property
+    def _pusher(self) -> Pusher:
+        from featurestore.operations.push import Pusher
+
+        return Pusher(self._context)
 
     def __enter__(self) -> Self:
         return self
@@ -136,11 +142,9 @@ class FeatureStore:
 
         return compact(self._context, reference)
 
-    def push(self, source: str, rows: Any) -> Pushed:  # noqa: ANN401 - a table of any library
-        """Append rows to a push source; see `operations/push.py`."""
-        from featurestore.operations.push import push
-
-        return push(self._context, source, rows)
+    def push(self, source: str, rows: Any, id: str | None = None) -> Pushed:  # noqa: A002, ANN401 - the public name; a table of any library
+        """Add rows to a push source's log and show them online; see `operations/push.py`."""
+        return self._pusher.push(source, rows, id)
 
     def retire(self, reference: object, *, reason: str, replacement: object = None) -> FeatureVersion:
         """Mark a version as not to be used any more; see `operations/retire.py`."""

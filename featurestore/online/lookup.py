@@ -26,13 +26,14 @@ from featurestore.online.base import OnlineStore
 from featurestore.online.codec import RowBlock, RowCodec
 from featurestore.online.entities import read_entities
 from featurestore.online.keys import encode_keys
+from featurestore.online.overlay import newest
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 
 __all__ = ["ColumnPlan", "lookup", "read_entities"]
 
 _NULL, _NOT_FOUND, _EXPIRED = (STATUS_BY_CODE.index(one) for one in (Status.NULL, Status.NOT_FOUND, Status.EXPIRED))
 _MOMENT = pa.timestamp("us", tz="UTC")
-_EARLIEST = -(2**63)
+_EARLIEST, _LATEST = -(2**63), 2**63 - 1
 _CODECS_KEPT = 512
 
 Codecs = dict[str, tuple[RowCodec, set[str]]]
@@ -121,7 +122,7 @@ def _answer(
 ) -> list[AnswerColumn]:
     """Return the columns that are read from one generation by the same keys."""
     first = group[0]
-    block = _codec(store, group).open(store.read(first.generation.id, keys))
+    block = _codec(store, group).open(_rows(store, first, keys, at))
     expired = _expired(first.definition, block, at)
     keep = block.found & ~expired
     wanted = [plan.feature for plan in group]
@@ -145,6 +146,15 @@ def _answer(
         )
         for plan, array, statuses in zip(group, arrays, codes, strict=True)
     ]
+
+
+def _rows(store: OnlineStore, plan: ColumnPlan, keys: Sequence[bytes | None], at: int) -> list[bytes | None]:
+    """Return the newest row of each key: the generation's own, or one that was pushed over it."""
+    generation = plan.generation.id
+    rows = store.read(generation, keys)
+    if not plan.definition.reads_pushes:
+        return rows
+    return newest(rows, store.pushed(generation, keys), at if plan.definition.event_time is not None else _LATEST)
 
 
 def _check_time(plan: ColumnPlan, at: int) -> None:
