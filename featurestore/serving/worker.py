@@ -22,6 +22,9 @@ from featurestore.store import open_store
 
 __all__ = ["command", "run", "stop_signals"]
 
+FOLLOW_SECONDS = 0.05
+"""Seconds between two looks at the catalog: how old what a worker answers from may be, resolving it anew aside."""
+
 
 def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
     """Serve until `stop` is set, then drain: refuse new calls, let those in flight end, close the store.
@@ -33,7 +36,7 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     FeatureStoreError
         If the store cannot be opened.
     """
-    with open_store(options.store_path, read_only=True) as store:
+    with open_store(options.store_path, read_only=True) as store, store.following(FOLLOW_SECONDS):
         answer_from(store, options, stop=stop, ready=ready)
 
 
