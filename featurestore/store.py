@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from featurestore.model.feature_set import FeatureSet, FeatureSetVersion
     from featurestore.model.history import Activation, Change, Deployment, Generation
     from featurestore.model.pins import PinSet
+    from featurestore.model.pushed import Pushed
     from featurestore.model.settings import Settings
     from featurestore.model.snapshot import Snapshot
+    from featurestore.model.types import FeatureType
     from featurestore.model.version import FeatureVersion
     from featurestore.model.view import FeatureView
     from featurestore.offline.frame import TrainingFrame
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from featurestore.online.result import OnlineFeatures
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Definitions, Plan
-    from featurestore.operations.push import Pushed, Pusher
+    from featurestore.operations.push import Pusher
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
 
@@ -154,6 +156,10 @@ class FeatureStore:
     def push(self, source: str, rows: Any, id: str | None = None) -> Pushed:  # noqa: A002, ANN401 - the public name; a table of any library
         """Add rows to a push source's log and show them online; see `operations/push.py`."""
         return self._pusher.push(source, rows, id)
+
+    def push_schema(self, source: str) -> Mapping[str, FeatureType]:
+        """Return the columns that rows pushed to a source have, with their types."""
+        return self._pusher.schema(source)
 
     def retire(self, reference: object, *, reason: str, replacement: object = None) -> FeatureVersion:
         """Mark a version as not to be used any more; see `operations/retire.py`."""

@@ -21,7 +21,8 @@ __all__ = ["serve"]
 )
 @click.option("--address", default="127.0.0.1:6566", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default one per core.")
-def serve(session: Session, address: str, workers: int | None) -> None:
+@click.option("--writable", is_flag=True, help="Let callers change the store: push rows.")
+def serve(session: Session, address: str, workers: int | None, *, writable: bool) -> None:
     """Serve features over gRPC until interrupted; every worker listens on the one port.
 
     Port 0 takes a free one. Once every worker serves, the address is printed.
@@ -32,4 +33,5 @@ def serve(session: Session, address: str, workers: int | None) -> None:
         answer = {"address": bound, "workers": pids}
         session.output.answer(answer, people=f"serving on {bound} with {len(pids)} worker{'s' * (len(pids) > 1)}")
 
-    run(session.path, address, workers=workers or len(os.sched_getaffinity(0)), ready=ready)
+    count = workers or len(os.sched_getaffinity(0))
+    run(session.path, address, workers=count, writable=writable, ready=ready)

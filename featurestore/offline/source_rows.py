@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from featurestore.errors import ContractError, DefinitionError, RequestError, SourceError, nearest
+from featurestore.model.pushed import RejectedRow
 from featurestore.model.times import parse_time
 from featurestore.model.types import FeatureType
 from featurestore.offline.arrow_types import from_arrow, to_arrow
 
-__all__ = ["RejectedRow", "RowLog", "conform_rows", "read_table"]
+__all__ = ["RowLog", "conform_rows", "read_table"]
 
 _WIDER = {
     ("Int32", "Int64"),
@@ -153,25 +153,6 @@ def _read_table(rows: Any) -> pa.Table:  # noqa: ANN401 - of any library
 def _by_column(rows: Sequence[Mapping[str, Any]], absent: object = None) -> dict[str, list[Any]]:
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name, absent) for row in rows] for name in names}
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that was not taken.
-
-    Attributes
-    ----------
-    row
-        Its position among the rows given, from 0.
-    field
-        The column at fault.
-    reason
-        What is wrong with it.
-    """
-
-    row: int
-    field: str
-    reason: str
 
 
 def conform_rows(

@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 from featurestore.catalog import generations, sources, versions
 from featurestore.errors import ContractError, NotFoundError, NotPublishedError, RequestError, nearest
 from featurestore.lineage.sql import analyse
+from featurestore.model.pushed import Pushed, PushedVersion
 from featurestore.model.times import to_micros
 from featurestore.model.types import parse_type
 from featurestore.offline.compute import output_schema
-from featurestore.offline.source_rows import RejectedRow, conform_rows
+from featurestore.offline.source_rows import conform_rows
 from featurestore.online import overlay
 from featurestore.online.base import PUSHES
 from featurestore.online.codec import RowCodec, encode_rows
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
-__all__ = ["Pushed", "PushedVersion", "Pusher", "RejectedRow", "carry_pushed", "fold_pushes", "takes_pushes"]
+__all__ = ["Pusher", "carry_pushed", "fold_pushes", "takes_pushes"]
 
 _CLOCK_MICROS = 5_000_000
 """How far a reader's clock may be behind the pusher's: the row before is kept so long, for reads at its own now."""
@@ -44,53 +45,6 @@ _CLOCK_MICROS = 5_000_000
 _CHUNK = 4_096
 
 Pairs = list[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class PushedVersion:
-    """What a push meant for one feature version.
-
-    Attributes
-    ----------
-    reference
-        `view@vN`.
-    rows
-        Rows of the version that went online.
-    waits
-        Why none did, so that the rows are online after a later refresh; empty otherwise.
-    """
-
-    reference: str
-    rows: int
-    waits: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """The report of a push.
-
-    Attributes
-    ----------
-    source
-        The push source.
-    rows
-        Rows kept in its log.
-    rejected
-        One entry for each row that was not kept.
-    versions
-        The feature versions that declare the source.
-    id
-        What names the push; None if the caller gave nothing.
-    repeated
-        A push of that id had come before: the log already held the rows.
-    """
-
-    source: str
-    rows: int
-    rejected: tuple[RejectedRow, ...]
-    versions: tuple[PushedVersion, ...]
-    id: str | None = None
-    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +106,10 @@ class Pusher:
         appended = self._context.reader.log(plan.source).append(table, id)
         outcome = self._put_online(plan.source, table, appended.first)
         return Pushed(plan.source, len(table), tuple(rejected), tuple(outcome), id, appended.repeated)
+
+    def schema(self, source: str) -> Mapping[str, FeatureType]:
+        """Return the columns of a push source; raises as `push`."""
+        return self._plan(source).schema
 
     # ------------------------------------------------------------------------------------------------ resolve
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import grpc
 
 from featurestore.errors import UnavailableError
+from featurestore.serving import push_service
 from featurestore.serving.health import Health, reflection_handler
-from featurestore.serving.protocol import LIMITS, SERVICE
+from featurestore.serving.protocol import LIMITS, PUSH, SERVICE
+from featurestore.serving.push_service import Pushes
 from featurestore.serving.service import OnlineReads, handler
 
 __all__ = ["WorkerOptions", "answer_from"]
@@ -33,28 +35,46 @@ class WorkerOptions:
         Calls that are answered at once.
     grace
         Seconds that calls in flight have to end when the worker stops.
+    writable
+        Whether callers may change the store: it is opened for writing, and the methods that write are there.
     """
 
     store_path: str | None
     address: str
     threads: int
     grace: float
+    writable: bool = False
 
 
 def answer_from(
-    store: OnlineReads, options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], None] | None = None
+    store: OnlineReads,
+    options: WorkerOptions,
+    *,
+    stop: threading.Event,
+    ready: Callable[[], None] | None = None,
+    pushes: Pushes | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain: refuse new calls and let those in flight end. The store stays open.
+
+    Parameters
+    ----------
+    pushes
+        The store, where it takes pushed rows; None leaves `PushService` away.
 
     Raises
     ------
     UnavailableError
         If the address cannot be listened on.
     """
-    health = Health(SERVICE)
+    handlers = [handler(store)]
+    services = [SERVICE]
+    if pushes is not None:
+        handlers.append(push_service.handler(pushes))
+        services.append(PUSH)
+    health = Health(*services)
     server = grpc.server(
         ThreadPoolExecutor(options.threads, thread_name_prefix="serve"),
-        handlers=[handler(store), health.handler(), reflection_handler(SERVICE)],
+        handlers=[*handlers, health.handler(), reflection_handler(*services)],
         options=[*LIMITS, ("grpc.so_reuseport", 1)],
         compression=grpc.Compression.NoCompression,
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from featurestore.serving.v1 import push_pb2
 from featurestore.serving.v1 import serving_pb2 as pb
 
-__all__ = ["DESCRIBE", "GET_FEATURES", "LIMITS", "MAX_MESSAGE", "SERVICE"]
+__all__ = ["DESCRIBE", "GET_FEATURES", "LIMITS", "MAX_MESSAGE", "PUSH", "SERVICE"]
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["FeatureService"].full_name
 """Name of the service: also what health checks and reflection call it."""
+
+PUSH: str = push_pb2.DESCRIPTOR.services_by_name["PushService"].full_name
+"""Name of the service that takes pushed rows."""
 
 GET_FEATURES = f"/{SERVICE}/GetFeatures"
 DESCRIBE = f"/{SERVICE}/Describe"

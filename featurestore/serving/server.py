@@ -26,6 +26,7 @@ def serve(
     workers: int | None = 1,
     threads: int = 4,
     grace: float = 10.0,
+    writable: bool = False,
     ready: Ready | None = None,
     stop: threading.Event | None = None,
 ) -> None:
@@ -34,7 +35,7 @@ def serve(
     Parameters
     ----------
     store_path
-        Folder or .toml of the store; None finds it as `open_store` does. It is opened read-only, in each worker.
+        Folder or .toml of the store; None finds it as `open_store` does. Each worker opens it.
     address
         `host:port`; port 0 takes a free one.
     workers
@@ -44,6 +45,9 @@ def serve(
         Calls that each worker answers at once.
     grace
         Seconds that calls in flight have to end.
+    writable
+        Whether callers may change the store, through the methods that write. Otherwise it is opened read-only, and they
+        are not there.
     ready
         Called once, when every worker serves, with the address (the port as a number) and the workers' process ids.
     stop
@@ -65,7 +69,7 @@ def serve(
         raise RequestError(message)
     listener = bind(address)
     path = None if store_path is None else os.fspath(store_path)
-    options = WorkerOptions(path, listener.address, threads, grace)
+    options = WorkerOptions(path, listener.address, threads, grace, writable)
     stop = stop or threading.Event()
     try:
         with stop_signals(stop):

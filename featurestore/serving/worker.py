@@ -36,8 +36,8 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     FeatureStoreError
         If the store cannot be opened.
     """
-    with open_store(options.store_path, read_only=True) as store, store.following(FOLLOW_SECONDS):
-        answer_from(store, options, stop=stop, ready=ready)
+    with open_store(options.store_path, read_only=not options.writable) as store, store.following(FOLLOW_SECONDS):
+        answer_from(store, options, stop=stop, ready=ready, pushes=store if options.writable else None)
 
 
 @contextmanager
