@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     from featurestore.model.feature_set import FeatureSet, FeatureSetVersion
     from featurestore.model.history import Activation, Change, Deployment, Generation
     from featurestore.model.pins import PinSet
-    from featurestore.model.pushed import Pushed
+    from featurestore.model.pushed import Pushed, PushSchema
     from featurestore.model.settings import Settings
     from featurestore.model.snapshot import Snapshot
-    from featurestore.model.types import FeatureType
     from featurestore.model.version import FeatureVersion
     from featurestore.model.view import FeatureView
     from featurestore.offline.frame import TrainingFrame
@@ -157,8 +156,8 @@ class FeatureStore:
         """Add rows to a push source's log and show them online; see `operations/push.py`."""
         return self._pusher.push(source, rows, id)
 
-    def push_schema(self, source: str) -> Mapping[str, FeatureType]:
-        """Return the columns that rows pushed to a source have, with their types."""
+    def push_schema(self, source: str) -> PushSchema:
+        """Return what rows pushed to a source must be: their columns with types, and which may not be null."""
         return self._pusher.schema(source)
 
     def retire(self, reference: object, *, reason: str, replacement: object = None) -> FeatureVersion:

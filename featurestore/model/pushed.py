@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Pushed", "PushedVersion", "RejectedRow"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from featurestore.model.types import FeatureType
+
+__all__ = ["PushSchema", "Pushed", "PushedVersion", "RejectedRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class PushSchema:
+    """What rows pushed to a source must be.
+
+    Attributes
+    ----------
+    columns
+        Column to type.
+    required
+        Columns in which no row may hold null: keys and event times of every version that reads the source.
+    """
+
+    columns: Mapping[str, FeatureType]
+    required: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from featurestore.errors import ContractError, DefinitionError, RequestError, SourceError, nearest
-from featurestore.model.pushed import RejectedRow
+from featurestore.model.pushed import PushSchema, RejectedRow
 from featurestore.model.times import parse_time
 from featurestore.model.types import FeatureType
 from featurestore.offline.arrow_types import from_arrow, to_arrow
@@ -155,15 +155,8 @@ def _by_column(rows: Sequence[Mapping[str, Any]], absent: object = None) -> dict
     return {name: [row.get(name, absent) for row in rows] for name in names}
 
 
-def conform_rows(
-    source: str, schema: Mapping[str, FeatureType], rows: object, required: Collection[str] = ()
-) -> tuple[pa.Table, list[RejectedRow]]:
+def conform_rows(source: str, schema: PushSchema, rows: object) -> tuple[pa.Table, list[RejectedRow]]:
     """Return pushed rows with exactly the columns and types of the source's schema, and those that do not fit.
-
-    Parameters
-    ----------
-    required
-        Columns in which no row may hold null.
 
     Returns
     -------
@@ -175,23 +168,23 @@ def conform_rows(
     ContractError
         If a column is unknown, or the columns differ in length.
     """
-    columns, count = _given_columns(source, schema, rows)
-    unknown = [name for name in columns if name not in schema]
+    columns, count = _given_columns(source, schema.columns, rows)
+    unknown = [name for name in columns if name not in schema.columns]
     if unknown:
-        message = f"source {source!r} has no column {unknown[0]!r}.{nearest(str(unknown[0]), schema)}"
+        message = f"source {source!r} has no column {unknown[0]!r}.{nearest(str(unknown[0]), schema.columns)}"
         raise ContractError(message)
     rejected: dict[int, RejectedRow] = {}
     arrays = []
-    for name, type_ in schema.items():
+    for name, type_ in schema.columns.items():
         where = f"column {name!r} pushed to source {source!r}"
         array, wrong = _fitting(where, type_, columns.get(name), count)
-        if name in required and array.null_count:
+        if name in schema.required and array.null_count:
             for row in np.flatnonzero(array.is_null().to_numpy()).tolist():
                 wrong.setdefault(row, f"{where} is null, and it is a key or the event time of every version.")
         for row, reason in wrong.items():
             rejected.setdefault(row, RejectedRow(row, name, reason))
         arrays.append(array)
-    table = pa.Table.from_arrays(arrays, names=list(schema))
+    table = pa.Table.from_arrays(arrays, names=list(schema.columns))
     if rejected:
         keep = np.ones(count, np.bool_)
         keep[list(rejected)] = False

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from featurestore.catalog import generations, sources, versions
 from featurestore.errors import ContractError, NotFoundError, NotPublishedError, RequestError, nearest
 from featurestore.lineage.sql import analyse
-from featurestore.model.pushed import Pushed, PushedVersion
+from featurestore.model.pushed import Pushed, PushedVersion, PushSchema
 from featurestore.model.times import to_micros
 from featurestore.model.types import parse_type
 from featurestore.offline.compute import output_schema
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from featurestore.model.definition import Definition
-    from featurestore.model.types import FeatureType
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
@@ -61,8 +60,7 @@ class _Plan:
     """A push source, resolved against one state of the catalog."""
 
     source: str
-    schema: Mapping[str, FeatureType]
-    required: frozenset[str]
+    schema: PushSchema
     targets: tuple[_Target, ...]
 
 
@@ -102,13 +100,13 @@ class Pusher:
         if id is not None and not (isinstance(id, str) and id):
             raise RequestError(f"id={id!r} is no text: name the push by a text of its own, such as a UUID.")
         plan = self._plan(source)
-        table, rejected = conform_rows(plan.source, plan.schema, rows, plan.required)
+        table, rejected = conform_rows(plan.source, plan.schema, rows)
         appended = self._context.reader.log(plan.source).append(table, id)
         outcome = self._put_online(plan.source, table, appended.first)
         return Pushed(plan.source, len(table), tuple(rejected), tuple(outcome), id, appended.repeated)
 
-    def schema(self, source: str) -> Mapping[str, FeatureType]:
-        """Return the columns of a push source; raises as `push`."""
+    def schema(self, source: str) -> PushSchema:
+        """Return what rows of a push source must be; raises as `push`."""
         return self._plan(source).schema
 
     # ------------------------------------------------------------------------------------------------ resolve
@@ -142,8 +140,10 @@ class Pusher:
         needed = [_needed(version.definition, name) for version in readers if version.retired is None]
         return _Plan(
             name,
-            {column: parse_type(type_) for column, type_ in known["location"]["schema"].items()},
-            frozenset.intersection(*needed) if needed else frozenset(),
+            PushSchema(
+                {column: parse_type(type_) for column, type_ in known["location"]["schema"].items()},
+                frozenset.intersection(*needed) if needed else frozenset(),
+            ),
             tuple(self._target(connection, version) for version in readers),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Self
@@ -14,8 +14,7 @@ import grpc
 from featurestore.errors import ContractError
 from featurestore.model.description import Description
 from featurestore.model.pins import PinSet
-from featurestore.model.pushed import Pushed
-from featurestore.model.types import FeatureType
+from featurestore.model.pushed import Pushed, PushSchema
 from featurestore.online.result import OnlineFeatures
 from featurestore.serving.calls import (
     CHANNEL_OPTIONS,
@@ -98,7 +97,7 @@ class Client:
             push_pb.StreamFeaturesRequest.SerializeToString,
             push_pb.StreamFeaturesResponse.FromString,
         )
-        self._schemas: dict[str, Mapping[str, FeatureType]] = {}
+        self._schemas: dict[str, PushSchema] = {}
         self._describe = self._channel.unary_unary(
             DESCRIBE, pb.DescribeRequest.SerializeToString, pb.DescribeResponse.FromString
         )

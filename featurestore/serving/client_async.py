@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Self
@@ -15,8 +15,7 @@ import grpc.aio
 from featurestore.errors import ContractError
 from featurestore.model.description import Description
 from featurestore.model.pins import PinSet
-from featurestore.model.pushed import Pushed
-from featurestore.model.types import FeatureType
+from featurestore.model.pushed import Pushed, PushSchema
 from featurestore.online.result import OnlineFeatures
 from featurestore.serving.calls import (
     CHANNEL_OPTIONS,
@@ -84,7 +83,7 @@ class AsyncClient:
             push_pb.StreamFeaturesRequest.SerializeToString,
             push_pb.StreamFeaturesResponse.FromString,
         )
-        self._schemas: dict[str, Mapping[str, FeatureType]] = {}
+        self._schemas: dict[str, PushSchema] = {}
         self._describe = self._channel.unary_unary(
             DESCRIBE, pb.DescribeRequest.SerializeToString, pb.DescribeResponse.FromString
         )

@@ -18,10 +18,9 @@ from featurestore.serving.v1 import push_pb2 as pb
 from featurestore.serving.v1.serving_pb2 import NamedType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from featurestore.model.pushed import Pushed
-    from featurestore.model.types import FeatureType
+    from featurestore.model.pushed import Pushed, PushSchema
 
 __all__ = ["ROLES", "Pushes", "handler"]
 
@@ -41,8 +40,8 @@ class Pushes(Protocol):
         """Push rows."""
         ...
 
-    def push_schema(self, source: str) -> Mapping[str, FeatureType]:
-        """Tell the columns of a push source."""
+    def push_schema(self, source: str) -> PushSchema:
+        """Tell what rows of a push source must be."""
         ...
 
 
@@ -75,8 +74,11 @@ def handler(store: Pushes) -> grpc.GenericRpcHandler:
             yield answer
 
     def describe(message: pb.DescribeSourceRequest) -> bytes:
-        columns = [NamedType(name=name, type=str(type_)) for name, type_ in store.push_schema(message.source).items()]
-        return pb.DescribeSourceResponse(source=message.source, columns=columns).SerializeToString()
+        schema = store.push_schema(message.source)
+        columns = [NamedType(name=name, type=str(type_)) for name, type_ in schema.columns.items()]
+        return pb.DescribeSourceResponse(
+            source=message.source, columns=columns, required=sorted(schema.required)
+        ).SerializeToString()
 
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="push")
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -13,8 +13,8 @@ from uuid import uuid4
 import grpc
 import numpy as np
 
-from featurestore.model.pushed import Pushed, RejectedRow
-from featurestore.model.types import FeatureType, parse_type
+from featurestore.model.pushed import Pushed, PushSchema, RejectedRow
+from featurestore.model.types import parse_type
 from featurestore.offline.source_rows import conform_rows
 from featurestore.serving.protocol import PUSH
 from featurestore.serving.push_codec import decode_report, encode_push
@@ -40,18 +40,16 @@ PUSH_FEATURES, STREAM_FEATURES, DESCRIBE_SOURCE = (
 Batch = tuple[str, Any] | tuple[str, Any, str]
 """Source and rows of one push, and its id if the caller has one."""
 
-Schema = Mapping[str, FeatureType]
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A push that is ready to be sent, and the rows that were rejected before: they fit no column of its types."""
+    """A push that is ready to be sent, and the rows that were rejected before: columns on the wire are of one type."""
 
     message: pb.PushFeaturesRequest
     rejected: tuple[RejectedRow, ...]
 
     @classmethod
-    def of(cls, schema: Schema, source: str, rows: object, push_id: str | None) -> Prepared:
+    def of(cls, schema: PushSchema, source: str, rows: object, push_id: str | None) -> Prepared:
         """Make rows fit the source's columns; without an id the push gets one, so that it may be tried again.
 
         Raises
@@ -60,7 +58,7 @@ class Prepared:
             If a column is unknown, or the columns differ in length.
         """
         table, rejected = conform_rows(source, schema, rows)
-        return cls(encode_push(source, table, schema, push_id or uuid4().hex), tuple(rejected))
+        return cls(encode_push(source, table, schema.columns, push_id or uuid4().hex), tuple(rejected))
 
     def report(self, message: pb.PushFeaturesResponse) -> Pushed:
         """Return the report, with rows counted as the caller gave them."""
@@ -74,9 +72,10 @@ class Prepared:
         return replace(report, rejected=tuple(sorted([*self.rejected, *there], key=lambda one: one.row)))
 
 
-def schema_of(message: pb.DescribeSourceResponse) -> Schema:
-    """Read the columns of a source."""
-    return {column.name: parse_type(column.type) for column in message.columns}
+def schema_of(message: pb.DescribeSourceResponse) -> PushSchema:
+    """Read what rows of a source must be."""
+    columns = {column.name: parse_type(column.type) for column in message.columns}
+    return PushSchema(columns, frozenset(message.required))
 
 
 def report_of(prepared: Prepared, message: pb.StreamFeaturesResponse, address: str) -> Pushed:

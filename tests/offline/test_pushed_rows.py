@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.errors import ContractError
+from featurestore.model.pushed import PushSchema
 from featurestore.model.types import Embedding, FeatureType, Float64, Int64, String, Timestamp
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.source_rows import conform_rows
@@ -21,13 +22,15 @@ SCHEMA = {"i": Int64, "x": Float64}
 
 
 def kept(rows: object, schema: dict[str, FeatureType] | None = None, *required: str) -> list[dict[str, Any]]:
-    table, rejected = conform_rows("s", schema or SCHEMA, rows, required)
+    table, rejected = conform_rows("s", PushSchema(schema or SCHEMA, frozenset(required)), rows)
     assert rejected == []
     return table.to_pylist()
 
 
 def rejected(rows: object, *required: str, schema: dict[str, FeatureType] | None = None) -> list[tuple[int, str]]:
-    return [(one.row, one.field) for one in conform_rows("s", schema or SCHEMA, rows, required)[1]]
+    return [
+        (one.row, one.field) for one in conform_rows("s", PushSchema(schema or SCHEMA, frozenset(required)), rows)[1]
+    ]
 
 
 def test_rows_of_any_library_become_the_sources_columns() -> None:
@@ -63,7 +66,7 @@ def test_times_may_be_text() -> None:
     ],
 )
 def test_a_rejected_row_names_its_field(rows: object, told: tuple[int, str, str]) -> None:
-    table, (one,) = conform_rows("s", SCHEMA, rows, ["i"])
+    table, (one,) = conform_rows("s", PushSchema(SCHEMA, frozenset("i")), rows)
     assert (one.row, one.field) == told[:2]
     assert told[2] in one.reason
     assert "source 's'" in one.reason
@@ -73,7 +76,7 @@ def test_a_rejected_row_names_its_field(rows: object, told: tuple[int, str, str]
 
 def test_a_rejected_row_loses_none_of_the_others() -> None:
     rows = [{"i": 1, "x": 1.0}, {"i": "two", "x": 2.0}, {"i": 3}, {"i": 4, "x": True}, {"i": None, "x": 5.0}]
-    table, told = conform_rows("s", SCHEMA, [*rows, {"i": 6, "x": None}], ["i"])
+    table, told = conform_rows("s", PushSchema(SCHEMA, frozenset("i")), [*rows, {"i": 6, "x": None}])
     assert table.to_pylist() == [{"i": 1, "x": 1.0}, {"i": 6, "x": None}]
     assert [(one.row, one.field) for one in told] == [(1, "i"), (2, "x"), (3, "x"), (4, "i")]
 
@@ -84,7 +87,7 @@ def test_of_a_row_with_several_faults_the_first_column_is_named() -> None:
 
 def test_an_embedding_has_its_length_and_no_null_elements() -> None:
     vectors = [[1.0, 2.0], [1.0], [1.0, None], None]
-    table, told = conform_rows("s", {"e": Embedding(2)}, {"e": vectors})
+    table, told = conform_rows("s", PushSchema({"e": Embedding(2)}, frozenset()), {"e": vectors})
     assert table.to_pylist() == [{"e": [1.0, 2.0]}, {"e": None}]
     assert [one.row for one in told] == [1, 2]
 
@@ -99,7 +102,7 @@ def test_an_embedding_has_its_length_and_no_null_elements() -> None:
 )
 def test_what_is_no_column_of_the_source_fails_the_whole_call(rows: object, why: str) -> None:
     with pytest.raises(ContractError, match=why):
-        conform_rows("s", SCHEMA, rows)
+        conform_rows("s", PushSchema(SCHEMA, frozenset()), rows)
 
 
 @given(
@@ -110,7 +113,7 @@ def test_what_is_no_column_of_the_source_fails_the_whole_call(rows: object, why:
 )
 def test_what_is_kept_and_what_is_rejected_is_told_value_by_value(values: list[Any]) -> None:
     fits = [value is None or (type(value) is int and value < 2**63) for value in values]
-    table, told = conform_rows("s", {"i": Int64}, {"i": values})
+    table, told = conform_rows("s", PushSchema({"i": Int64}, frozenset()), {"i": values})
     assert table.column("i").to_pylist() == [value for value, good in zip(values, fits, strict=True) if good]
     assert [one.row for one in told] == [row for row, good in enumerate(fits) if not good]
     assert table.column("i").type == to_arrow(Int64)

@@ -69,6 +69,11 @@ def count(key: str | None, number: object, **units: float) -> dict[str, object]:
     return {"k": key, "seen": SEEN + timedelta(**units), "n": number}
 
 
+def kill(served: Served) -> None:
+    for pid in served.pids:
+        os.kill(pid, signal.SIGKILL)
+
+
 def counted(client: fs.Client, *keys: str) -> list[Any]:
     return client.get_features("counted@v1:n", entities={"k": list(keys)}).to_dict()["counted__n"]
 
@@ -159,15 +164,16 @@ def test_what_the_callers_iterable_raises_comes_after_the_reports_of_what_was_se
         message = "no more"
         raise ValueError(message)
 
-    reports = []
+    stream = client.push_stream(batches())
+    assert [next(stream).rows, next(stream).rows] == [1, 1]
     with pytest.raises(ValueError, match="no more"):
-        reports.extend(client.push_stream(batches()))
+        next(stream)
     assert counted(client, "i1", "i2") == [1, 2]
 
 
 def test_a_stream_that_breaks_is_sent_again_from_where_it_was_not_answered(serve: Serve, path: Path) -> None:
-    """The worker is killed in the middle, and another takes its place."""
-    with serve(path, writable=True) as served, connect(served.address, timeout=60, retries=100) as pusher:
+    """The workers are killed in the middle, and others take their places."""
+    with serve(path, workers=2, writable=True) as served, connect(served.address, timeout=60, retries=100) as pusher:
         go = threading.Event()
 
         def batches() -> Iterator[Any]:
@@ -180,8 +186,7 @@ def test_a_stream_that_breaks_is_sent_again_from_where_it_was_not_answered(serve
         for report in pusher.push_stream(batches()):
             reports.append(report)
             if len(reports) == 20:
-                (pid,) = served.pids
-                os.kill(pid, signal.SIGKILL)
+                kill(served)
                 go.set()
         assert [report.id for report in reports] == [f"broken {number}" for number in range(60)]
         assert counted(pusher, "broken") == [59]
@@ -230,11 +235,11 @@ def test_asyncio_sends_a_broken_stream_again(serve: Serve, path: Path) -> None:
             async for report in client.push_stream(batches()):
                 reports.append(report)
                 if len(reports) == 5:
-                    os.kill(served.pids[0], signal.SIGKILL)
+                    kill(served)
                     go.set()
         return reports
 
-    with serve(path, writable=True) as served:
+    with serve(path, workers=2, writable=True) as served:
         reports = asyncio.run(run(served))
     assert [report.id for report in reports] == [f"abroken {number}" for number in range(20)]
 
@@ -295,6 +300,7 @@ def test_a_column_without_a_type_is_told_by_its_field() -> None:
         pb.PushColumn(type="Int64", values=Values(int64s=[1], nulls=b"\0\0")),
         pb.PushColumn(type="Embedding(2)", values=Values(float32s=[1.0])),
     ],
+    ids=range(8),
 )
 def test_a_malformed_column_is_refused_by_name(column: pb.PushColumn) -> None:
     with pytest.raises(fs.RequestError, match="column 'a'"):

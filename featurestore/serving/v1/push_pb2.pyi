@@ -94,9 +94,11 @@ class DescribeSourceRequest(_message.Message):
     def __init__(self, source: _Optional[str] = ...) -> None: ...
 
 class DescribeSourceResponse(_message.Message):
-    __slots__ = ("source", "columns")
+    __slots__ = ("source", "columns", "required")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FIELD_NUMBER: _ClassVar[int]
     source: str
     columns: _containers.RepeatedCompositeFieldContainer[_serving_pb2.NamedType]
-    def __init__(self, source: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[_serving_pb2.NamedType, _Mapping]]] = ...) -> None: ...
+    required: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[_serving_pb2.NamedType, _Mapping]]] = ..., required: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -72,7 +72,7 @@ class PushServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DescribeSource(self, request, context):
-        """Tells the columns of a push source.
+        """Tells what rows of a push source must be.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
