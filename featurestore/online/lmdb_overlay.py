@@ -56,6 +56,9 @@ class LmdbOverlay:
 
     def __init__(self, generation: Path) -> None:
         folder = generation / _FOLDER
+        found = (folder / _DATA).stat().st_size
+        if not found:  # in an empty file LMDB would begin anew
+            raise _cut_short(found)
         self.environment = open_environment(
             folder,
             map_size=_MAP_BYTES,
@@ -65,10 +68,8 @@ class LmdbOverlay:
         )
         self.environment.reader_check()  # what died in a read would keep its pages
         needed = (self.environment.info()["last_pgno"] + 1) * self.environment.stat()["psize"]
-        found = (folder / _DATA).stat().st_size
-        if found < needed:  # reading beyond the end of a mapped file would kill the process
-            message = f"{_FOLDER}/{_DATA} has {found} bytes, not {needed}"
-            raise lmdb.CorruptedError(message)
+        if (folder / _DATA).stat().st_size < needed:  # to read beyond a mapped file's end would kill the process
+            raise _cut_short(found)
 
     @staticmethod
     def create(generation: Path) -> None:
@@ -111,3 +112,7 @@ class LmdbOverlay:
                 return
             yield from chunk
             last = chunk[-1][0]
+
+
+def _cut_short(size: int) -> lmdb.Error:
+    return lmdb.CorruptedError(f"{_FOLDER}/{_DATA} is cut short, at {size} bytes")
