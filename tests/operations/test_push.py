@@ -121,6 +121,30 @@ def test_a_row_of_a_later_time_waits_for_it(live: fs.FeatureStore) -> None:
     assert online(live, "as_is", at=ago(hours=-2)) == [[6]]
 
 
+def test_pushed_rows_follow_the_rules_of_times_states_and_defaults(store: fs.FeatureStore) -> None:
+    store.apply([view("short", ttl=timedelta(hours=2), features=[fs.Feature("n", fs.Int64, default=-1)])])
+    store.materialize("short")
+    store.publish("short@v1", at=ago(hours=9))
+    store.push("clicks", [click("ann", 1, hours=8), click("bob", 2, hours=3), click("eve", None, hours=1)])
+    store.push("clicks", [click("ann", 3, hours=1)])
+
+    def states(at: datetime | None = None) -> list[tuple[Any, str]]:
+        who = ["ann", "bob", "eve", "joe", None]
+        answer = store.get_online_features(["short@v1:n"], entities={"who": who}, at=at)
+        return list(zip(answer.to_dict()["short__n"], map(str, answer.statuses["short__n"]), strict=True))
+
+    missing = (-1, "NOT_FOUND")
+    assert states() == [(3, "PRESENT"), (-1, "EXPIRED"), (None, "NULL"), missing, missing]
+    assert states(ago(hours=8, microseconds=1)) == [missing] * 5
+    with pytest.raises(fs.RequestError, match="since replaced"):
+        states(ago(hours=2))
+    with pytest.raises(fs.RequestError, match="earlier rows are no longer there"):
+        states(ago(hours=10))
+    just_now = store.push("clicks", [{"who": "joe", "seen": datetime.now(UTC), "n": number} for number in (1, 2)])
+    assert just_now.rows == 2
+    assert states()[3] == (2, "PRESENT")
+
+
 def test_a_rejected_row_names_its_field_and_loses_none_of_the_others(live: fs.FeatureStore) -> None:
     rows = [
         click("ann", 5, hours=1),
