@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     from featurestore.offline.join_plan import JoinPlan
     from featurestore.online.lookup import Asked, RowAnswer
     from featurestore.online.result import OnlineFeatures
+    from featurestore.operations.comparison import OnlineComparison
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Definitions, Plan
     from featurestore.operations.push import Pusher
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
+    from featurestore.operations.verify import Verification
 
 __all__ = ["FeatureStore", "open_store"]
 
@@ -337,6 +339,63 @@ class FeatureStore:
         """Return the keys that such a request takes, and the columns it gives."""
         asked = self._online.asked(features, model=model, endpoint=endpoint, feature_set=feature_set)
         return self._online.describe(asked)
+
+    def compare_online(
+        self,
+        features: object = None,
+        *,
+        model: object = None,
+        endpoint: str | None = None,
+        entities: Any = None,  # noqa: ANN401 - columns of any library
+        sample: int = 1_000,
+        at: Time | None = None,
+        seed: int = 0,
+        client: Any = None,  # noqa: ANN401 - of a layer above
+    ) -> OnlineComparison:
+        """Compare what is answered online with the offline join of the same rows, cell by cell.
+
+        Parameters
+        ----------
+        features, model, endpoint
+            What to read, as `get_online_features` takes it; one reference may stand alone.
+        entities
+            The rows to ask for. None takes a sample of the keys that are stored, made-up ones, and nulls.
+        sample
+            Keys to compare; their features are joined as well.
+        at
+            The time of both questions; None is now.
+        seed
+            Another seed draws another sample.
+        client
+            Ask the server of a `connect`ed client about this store, instead of this process.
+
+        Raises
+        ------
+        FeatureStoreError
+            As `get_online_features`; CorruptError if the rows that were published are no longer there offline.
+        """
+        from featurestore.operations.compare_online import OnlineReads, compare_online
+
+        reads = OnlineReads(self.describe, self.get_online_features)
+        if client is not None:
+            reads = OnlineReads(client.describe, partial(client.get_features, event_times=True))
+        return compare_online(
+            self._context,
+            reads,
+            features,
+            model=model,
+            endpoint=endpoint,
+            entities=entities,
+            sample=sample,
+            at=at,
+            seed=seed,
+        )
+
+    def verify(self, reference: object = None) -> Verification:
+        """Read all stored rows, offline and online, and compare digests; see `operations/verify.py`."""
+        from featurestore.operations.verify import verify
+
+        return verify(self._context, reference)
 
     # ------------------------------------------------------------------------------------ trace
 

@@ -118,6 +118,8 @@ class Catalog:
             If the store was opened read-only.
         ConflictError
             If other processes kept the catalog locked for 30 seconds.
+        ConfigError
+            If it cannot be written: its disk is full.
         """
         self.require_writable()
         try:
@@ -127,6 +129,10 @@ class Catalog:
             if "locked" in str(error.orig):
                 raise ConflictError(
                     f"the catalog stayed locked by another process for {_BUSY_SECONDS} seconds: try again."
+                ) from error
+            if "full" in str(error.orig) or "disk I/O" in str(error.orig):
+                raise ConfigError(
+                    f"the catalog cannot be written ({error.orig}); nothing was changed: make space, then try again."
                 ) from error
             raise
 

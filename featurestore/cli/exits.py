@@ -20,7 +20,11 @@ class Exit:
 
 EXITS = (
     Exit(0, "done"),
-    Exit(1, "refused, blocked or failed: the message says why", (errors.FeatureStoreError,)),
+    Exit(
+        1,
+        "refused, blocked or failed: the message says why; or `compare` found a difference",
+        (errors.FeatureStoreError,),
+    ),
     Exit(2, "the command line or the configuration is wrong", (errors.ConfigError,)),
     Exit(3, "a view, version, feature, model, endpoint or row is not there", (errors.NotFoundError,)),
     Exit(4, "another process changed it meanwhile, or its state forbids it: look, then retry", (errors.ConflictError,)),

@@ -47,9 +47,11 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "rollback": Verb("rollback:rollback", "Point readers back at an earlier version."),
         "retire": Verb("retire:retire", "Mark a feature version as not to be used any more."),
         "get": Verb("get:get", "Look features up, as the server would."),
+        "compare": Verb("compare:compare", "Compare what is answered online with the offline join."),
         "serve": Verb("serve:serve", "Serve features over gRPC."),
     },
     "Ask": {
+        "verify": Verb("verify:verify", "Read all stored rows and compare them with their digests."),
         "status": Verb("status:status", "What the store holds, and how fresh it is."),
         "show": Verb("show:show", "Show a view, version, set, snapshot, model or endpoint, or list them."),
         "consumers": Verb("consumers:consumers", "Who reads a feature, version or source column."),

@@ -59,6 +59,13 @@ class OnlineStore(ABC):
     def schema(self, generation_id: str) -> Mapping[str, Any]:
         """Return the schema that the generation was written with; raises as `read`."""
 
+    def check(self, generation_id: str) -> None:
+        """Hold all of a generation against what was recorded when it was written; raises as `read`.
+
+        A backend that records nothing has nothing to compare: it says only whether the generation is there.
+        """
+        self.schema(generation_id)
+
     @abstractmethod
     def push(self, generation_id: str, values: Iterable[tuple[bytes, bytes]], now: int) -> int:
         """Merge pushed rows into a generation's overlay and return how many of the values changed something.

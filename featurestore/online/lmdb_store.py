@@ -1,13 +1,16 @@
 """The embedded online store: one immutable LMDB environment for each generation, opened by every process that reads it.
 
     root/online/<generation id>/data.mdb           keys and rows
-                                generation.json    rows, bytes, schema
+                                generation.json    rows, bytes, schema, and a checksum of both files
                                 overlay/           what was pushed since, if it takes pushes (`lmdb_overlay.py`)
     root/online/.building/<random>/                what a writer builds, or a drop takes away; `lock` is held meanwhile
 
 A generation is built aside, made durable, and becomes visible by one rename. Nobody ever writes to a visible one, but
 for its overlay, so readers need no lock and no reader table, and a reader that has one open keeps it (its inode) when
 it is dropped.
+
+LMDB trusts what it maps: a damaged page or a file that has become short would end the process, not the read. So a
+reader maps a generation only after its checksum was found right, and looks at the file's size at each read.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ import re
 import shutil
 import threading
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 import lmdb
 
@@ -40,6 +44,7 @@ _DATA, _META, _BUILDING = "data.mdb", "generation.json", ".building"
 _MAP_BYTES = 1 << 40  # address space, not disk: the file grows as it is written
 _CHUNK_BYTES = 64 << 20
 _TRANSACTION_ROWS = 16_384  # each may dirty a page, which is held in memory until the commit
+_CHECKED_BYTES = 1 << 20  # read at once for the checksum: stays in a core's cache
 _ROW_OVERHEAD = 150  # bytes that a (key, row) pair of Python objects costs beyond its contents
 
 
@@ -62,34 +67,20 @@ class LmdbStore(OnlineStore):
         target = self._path(generation_id)
         if target.exists() or any((parent / _META).exists() for parent in target.parents):
             raise _exists(generation_id)
-        with self._building() as folder:
-            fresh = folder / "generation"
-            fresh.mkdir()
-            try:
-                count = _build(fresh, rows)
-                if schema.get(PUSHES):
-                    LmdbOverlay.create(fresh)
-            except lmdb.Error as error:
-                message = f"cannot write the online generation {generation_id!r} under {self._folder}: {error}."
-                raise ConfigError(message) from error
-            meta = {"rows": count, "bytes": (fresh / _DATA).stat().st_size, "schema": dict(schema)}
-            (fresh / _META).write_text(json.dumps(meta), encoding="utf-8")
-            _sync(fresh / _META)
-            _sync(fresh)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                fresh.rename(target)
-            except OSError as error:
-                if target.exists():
-                    raise _exists(generation_id) from error
-                raise
-            for parent in [*target.parents][: len(target.relative_to(self._folder).parts) + 1]:
-                _sync(parent)
-        return count
+        try:
+            return self._write(target, generation_id, schema, rows)
+        except (lmdb.Error, OSError) as error:
+            message = (
+                f"cannot write the online generation {generation_id!r} under {self._folder}: {error}. What was served "
+                "until now still is: mend that (a full disk wants space), then publish again."
+            )
+            raise ConfigError(message) from error
 
     def read(self, generation_id: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
         """Return the row of each key, in order; None where there is none or the key is None."""
         opened = self._open(generation_id)
+        if os.lseek(opened.descriptor, 0, os.SEEK_END) < opened.size:  # one system call
+            raise _corrupt(generation_id, f"{_DATA} has become shorter than its {opened.size} bytes")
         try:
             with opened.environment.begin() as transaction:
                 get = transaction.get
@@ -133,6 +124,12 @@ class LmdbStore(OnlineStore):
         except lmdb.Error as error:
             raise _corrupt(generation_id, str(error)) from error
 
+    def check(self, generation_id: str) -> None:
+        """Read all of a generation and compare its checksum with the one recorded (see `OnlineStore.check`)."""
+        path = self._path(generation_id)
+        with _told(path, generation_id):
+            _checked(path, generation_id)
+
     def generations(self) -> list[str]:
         """Return the ids of all visible generations, sorted."""
         found = []
@@ -155,6 +152,30 @@ class LmdbStore(OnlineStore):
     def close(self) -> None:
         """Release the environments; those that a thread is reading end with its read."""
         self._opened = {}
+
+    def _write(
+        self, target: Path, generation_id: str, schema: Mapping[str, Any], rows: Iterable[tuple[bytes, bytes]]
+    ) -> int:
+        with self._building() as folder:
+            fresh = folder / "generation"
+            fresh.mkdir()
+            count = _build(fresh, rows)
+            if schema.get(PUSHES):
+                LmdbOverlay.create(fresh)
+            meta = {"rows": count, "bytes": (fresh / _DATA).stat().st_size, "schema": dict(schema)}
+            (fresh / _META).write_text(json.dumps(meta | {"checksum": _checksum(fresh, meta)}), encoding="utf-8")
+            _sync(fresh / _META)
+            _sync(fresh)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                fresh.rename(target)
+            except OSError as error:
+                if target.exists():
+                    raise _exists(generation_id) from error
+                raise
+            for parent in [*target.parents][: len(target.relative_to(self._folder).parts) + 1]:
+                _sync(parent)
+        return count
 
     def _path(self, generation_id: str) -> Path:
         words = generation_id.split("/")
@@ -199,15 +220,18 @@ class LmdbStore(OnlineStore):
 
 
 class _Environment:
-    """An open environment and what is recorded with it."""
+    """An open environment, what is recorded with it, and a descriptor and the size of its file."""
 
-    __slots__ = ("__weakref__", "environment", "overlay", "path", "schema")
+    __slots__ = ("__weakref__", "descriptor", "environment", "overlay", "path", "schema", "size")
 
-    def __init__(self, path: Path, size: int, schema: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, meta: Mapping[str, Any]) -> None:
         self.path = path
-        self.environment = open_environment(path, map_size=size, readonly=True, lock=False)
-        self.overlay = LmdbOverlay(path) if schema.get(PUSHES) else None
-        self.schema = schema
+        self.size: int = meta["bytes"]
+        self.schema: Mapping[str, Any] = MappingProxyType(meta["schema"])
+        self.environment = open_environment(path, map_size=self.size, readonly=True, lock=False)
+        self.overlay = LmdbOverlay(path) if self.schema.get(PUSHES) else None
+        self.descriptor = os.open(path / _DATA, os.O_RDONLY | os.O_CLOEXEC)
+        finalize(self, os.close, self.descriptor)
 
     def close(self) -> None:
         """Close both environments."""
@@ -235,30 +259,44 @@ os.register_at_fork(after_in_child=_Process.forget)
 
 
 def _open_environment(path: Path, generation_id: str) -> _Environment:
-    try:
-        meta = json.loads((path / _META).read_text(encoding="utf-8"))
-        size, rows, schema = meta["bytes"], meta["rows"], meta["schema"]
-    except (FileNotFoundError, NotADirectoryError):
-        raise _missing(generation_id, path) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise _corrupt(generation_id, f"{_META} cannot be read ({error})") from error
-    try:
+    with _told(path, generation_id), _Process.lock:
         status = (path / _DATA).stat()
-        if status.st_size != size:  # reading beyond the end of a mapped file would kill the process
-            raise _corrupt(generation_id, f"{_DATA} has {status.st_size} bytes, not {size}")
-        with _Process.lock:
-            opened = _Process.opened.get((status.st_dev, status.st_ino))
-            if opened is None:
-                opened = _Environment(path, size, MappingProxyType(schema))
-                _Process.opened[status.st_dev, status.st_ino] = opened
-        held = opened.environment.stat()["entries"]
+        opened = _Process.opened.get((status.st_dev, status.st_ino))
+        if opened is None:
+            opened = _Environment(path, _checked(path, generation_id))
+            _Process.opened[status.st_dev, status.st_ino] = opened
+    return opened
+
+
+def _checked(path: Path, generation_id: str) -> Mapping[str, Any]:
+    """Return what is recorded with a generation, after a look at every byte of it."""
+    meta = json.loads((path / _META).read_text(encoding="utf-8"))
+    checksum = meta.pop("checksum")
+    if ((path / _DATA).stat().st_size, _checksum(path, meta)) != (meta["bytes"], checksum):
+        raise _corrupt(generation_id, "its bytes are not those that were written")
+    return dict(meta)
+
+
+@contextmanager
+def _told(path: Path, generation_id: str) -> Iterator[None]:
+    """Tell what is wrong with the files of a generation."""
+    try:
+        yield
     except (OSError, lmdb.Error) as error:
-        if not path.exists():  # dropped between the lines above
+        if not path.exists():  # never there, or dropped meanwhile
             raise _missing(generation_id, path) from None
         raise _corrupt(generation_id, str(error)) from error
-    if held != rows:
-        raise _corrupt(generation_id, f"it holds {held} keys, not {rows}")
-    return opened
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _corrupt(generation_id, f"{_META} cannot be read ({error})") from error
+
+
+def _checksum(path: Path, meta: Mapping[str, Any]) -> int:
+    """Return the CRC-32 of what is recorded with a generation and of its file, read as it is on disk."""
+    found = zlib.crc32(json.dumps(meta, sort_keys=True).encode())
+    with (path / _DATA).open("rb", buffering=0) as data:
+        while chunk := data.read(_CHECKED_BYTES):
+            found = zlib.crc32(chunk, found)
+    return found
 
 
 def _missing(generation_id: str, path: Path) -> NotPublishedError:

@@ -16,7 +16,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import generations, models, versions
-from featurestore.errors import FeatureStoreError, LockMismatchError, NotPublishedError, RequestError
+from featurestore.errors import CorruptError, FeatureStoreError, LockMismatchError, NotPublishedError, RequestError
 from featurestore.model.description import Description
 from featurestore.model.feature_set import FeatureSetVersion
 from featurestore.model.pins import PinSet
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from featurestore.model.history import Generation
     from featurestore.model.types import FeatureType
     from featurestore.model.version import FeatureVersion
-    from featurestore.online.base import OnlineStore
     from featurestore.online.lookup import RowAnswer
     from featurestore.operations.context import Context
 
@@ -100,11 +99,11 @@ class OnlineReader:
         moment = time.time_ns() // 1000 if at is None else to_micros(parse_time(at, what="at"))
         known = self._known if self._followed else self._current()
         plan = known.plans.get(asked) or self._resolved(asked, known)
-        try:
-            return lookup(self._context.online, plan, read_entities(entities, plan.keys, plan.known), moment)
-        except NotPublishedError:  # its generation has gone since: one that was published later has taken its place
-            plan = self._resolved(asked, known)
-            return lookup(self._context.online, plan, read_entities(entities, plan.keys, plan.known), moment)
+        while True:
+            try:
+                return lookup(self._context.online, plan, read_entities(entities, plan.keys, plan.known), moment)
+            except NotPublishedError:  # publishes have overtaken this request
+                plan = self._resolved(asked, known)
 
     @contextmanager
     def following(self, every: float) -> Iterator[None]:
@@ -139,7 +138,7 @@ class OnlineReader:
                 failing = True
 
     def _current(self) -> _Known:
-        """Return what is known of the catalog as it is now, the requests asked last resolved first."""
+        """Return what is known of the catalog as it is now; what was asked before is resolved, the newest first."""
         sequence = self._context.catalog.sequence()
         known = self._known
         if sequence == known.sequence:
@@ -151,18 +150,28 @@ class OnlineReader:
                 break
             with suppress(FeatureStoreError):  # whoever asks is told why
                 self._resolved(asked, fresh)
-        self._known = fresh
-        return fresh
+        self._known = _Known(sequence, dict(reversed(fresh.plans.items())))
+        return self._known
 
     def _resolved(self, asked: Asked, known: _Known) -> ReadPlan:
         if len(known.plans) >= _MOST_PLANS:
             known.plans.clear()
-        with self._context.catalog.read() as connection:
-            columns, found = self._columns(connection, asked)
-            _check_lock(found, asked.lock)
-            plan = _plan(self._context.online, connection, columns)
-        known.plans[asked] = plan  # of this state, even if another thread has seen a newer one meanwhile
-        return plan
+        while True:
+            sequence = self._context.catalog.sequence()
+            with self._context.catalog.read() as connection:
+                columns, found = self._columns(connection, asked)
+                _check_lock(found, asked.lock)
+                current = {name: _published(connection, version) for name, version in by_version(columns).items()}
+                keys = _every_key(connection)
+            plans = [_column_plan(column, current) for column in columns]
+            try:
+                plan = ReadPlan(self._context.online, plans, _keys(columns), keys)
+            except NotPublishedError as error:  # publishes have overtaken it, and it is resolved again
+                if sequence == self._context.catalog.sequence():
+                    raise CorruptError(f"the catalog names rows that are not there: {error}") from error
+            else:
+                known.plans[asked] = plan  # of this state, even if another thread has seen a newer one meanwhile
+                return plan
 
     def describe(self, asked: Asked) -> Description:
         """Return what such a request takes and gives; see `FeatureStore.describe`."""
@@ -246,15 +255,14 @@ def _keys(columns: Sequence[Column]) -> dict[str, FeatureType]:
     return keys
 
 
-def _plan(store: OnlineStore, connection: Connection, columns: Sequence[Column]) -> ReadPlan:
-    known = {
+def _every_key(connection: Connection) -> set[str]:
+    """Return the join keys of all views: what `entities` may hold though nothing needs it."""
+    return {
         key for view in versions.view_names(connection) for key, _ in versions.current(connection, view).definition.keys
     }
-    current = {reference: _current(connection, version) for reference, version in by_version(columns).items()}
-    return ReadPlan(store, [_column_plan(column, current) for column in columns], _keys(columns), known)
 
 
-def _current(connection: Connection, version: FeatureVersion) -> Generation:
+def _published(connection: Connection, version: FeatureVersion) -> Generation:
     generation = generations.current(connection, version.view, version.number)
     if generation is None:
         raise NotPublishedError(

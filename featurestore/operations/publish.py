@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import generations, snapshots
-from featurestore.errors import NotMaterializedError, RequestError
+from featurestore.errors import ConfigError, NotMaterializedError, RequestError
 from featurestore.model.history import Generation
 from featurestore.model.times import parse_time, to_micros
 from featurestore.offline.newest import newest_rows
@@ -88,26 +90,55 @@ def publish_snapshot(
     name = f"{version.view}/v{version.number}/{uuid.uuid4().hex[:16]}"
     codec = RowCodec([(feature.name, feature.type) for feature in definition.features])
     pushes = not held and takes_pushes(context, version)
-    rows = context.online.write(
-        name,
-        {**codec.schema(), PUSHES: True} if pushes else codec.schema(),
-        encode_rows(
-            _newest(context, version, snapshot, as_of), codec, keys=definition.keys, event_time=definition.event_time
-        ),
-    )
-    generation = Generation(name, version.view, version.number, snapshot.id, as_of, rows, held, datetime.now(UTC))
-    if pushes:
-        carry_pushed(context, version, name)
-    with context.catalog.write() as tx:
-        generations.add(tx, generation)
-        old = generations.everything(tx.connection, version.view, version.number)[context.settings.keep_generations :]
+    with _alone(context, version):
+        _sweep(context, version)
+        rows = context.online.write(
+            name,
+            {**codec.schema(), PUSHES: True} if pushes else codec.schema(),
+            encode_rows(
+                _newest(context, version, snapshot, as_of),
+                codec,
+                keys=definition.keys,
+                event_time=definition.event_time,
+            ),
+        )
+        generation = Generation(name, version.view, version.number, snapshot.id, as_of, rows, held, datetime.now(UTC))
+        if pushes:
+            carry_pushed(context, version, name)
+        with context.catalog.write() as tx:
+            generations.add(tx, generation)
+            everything = generations.everything(tx.connection, version.view, version.number)
+            old = everything[context.settings.keep_generations :]
+            for item in old:
+                generations.mark_dropped(tx, item)
+        if pushes:
+            carry_pushed(context, version, name)
         for item in old:
-            generations.mark_dropped(tx, item)
-    if pushes:
-        carry_pushed(context, version, name)
-    for item in old:
-        context.online.drop(item.id)
+            context.online.drop(item.id)
     return generation
+
+
+@contextmanager
+def _alone(context: Context, version: FeatureVersion) -> Iterator[None]:
+    """Keep other publishes of a version waiting; a process that dies keeps nobody waiting."""
+    folder = context.root / "online" / ".publishing"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / f"{version.view}@v{version.number}").open("wb")
+    except OSError as error:
+        raise ConfigError(f"cannot publish {version.reference}: {error}. Mend that, then publish again.") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(context: Context, version: FeatureVersion) -> None:
+    """Drop what publishes that died have left: complete, but named by no row or by one that says it is gone."""
+    with context.catalog.read() as connection:
+        named = {item.id for item in generations.everything(connection, version.view, version.number)}
+    for name in context.online.generations():
+        if name.startswith(f"{version.view}/v{version.number}/") and name not in named:
+            context.online.drop(name)
 
 
 def _newest(

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import pyarrow as pa
+
 from featurestore.errors import FeatureStoreError
 from featurestore.serving.answering import WorkerOptions, answer_from
 from featurestore.store import open_store
@@ -36,6 +38,7 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     FeatureStoreError
         If the store cannot be opened.
     """
+    pa.array([0])  # which imports pandas, where there is one: now, and not while the first caller waits
     with open_store(options.store_path, read_only=not options.writable) as store, store.following(FOLLOW_SECONDS):
         answer_from(store, options, stop=stop, ready=ready, pushes=store if options.writable else None)
 

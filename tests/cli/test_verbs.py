@@ -370,3 +370,33 @@ def test_rows_known_later_need_a_created_time() -> None:
     said = call("train", "airport_weather@v1:temp", "--spine", "flights.parquet", "--as-of", "spine", "--json")
     assert said.code == 1
     assert "created_time" in said.json["error"]["message"]
+
+
+def test_compare_finds_online_and_offline_the_same() -> None:
+    answer = told("compare", "airport_weather@v1", "airport_weather@v2", "--online", "--at", "2013-07-20")
+    assert answer["equal"] is True
+    assert {column["name"] for column in answer["columns"]} == {
+        f"airport_weather__{feature}__v{number}" for feature in ("temp", "wind_6h") for number in (1, 2)
+    }
+    for column in answer["columns"]:
+        assert column["counts"]["equal"] == answer["rows"] == sum(column["statuses"].values())
+        assert column["statuses"]["PRESENT"] == 3
+    assert "the same online and offline" in done("compare", "--online", "--model", "delay@1", "--at", "2013-07-20")
+
+
+@pytest.mark.parametrize(
+    "words", [["airport_weather@v1"], ["--online"], ["airport_weather@v1", "--online", "--model", "m@1"]]
+)
+def test_compare_says_what_it_must_be_told(words: list[str]) -> None:
+    assert call("compare", *words).code == 2
+
+
+def test_verify_reads_everything_and_tells_damage(world: Path, tmp_path: Path) -> None:
+    answer = told("verify", "airport_weather@v1")
+    assert answer["damaged"] == []
+    assert {item["kind"] for item in answer["checked"]} == {"file", "generation"}
+    shutil.copytree(world / ".featurestore", tmp_path / "store")
+    next((tmp_path / "store" / "online").glob("**/data.mdb")).write_bytes(b"")
+    said = call("verify", "--store", str(tmp_path / "store"))
+    assert said.code == 6
+    assert "1 damaged" in said.out

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from featurestore.errors import ConfigError, ConflictError, CorruptError, NotPublishedError, RequestError
 from featurestore.online import lmdb_overlay, lmdb_store, overlay
@@ -211,10 +214,46 @@ def test_damage_is_told_with_advice(tmp_path: Path, damage: str) -> None:
             meta.write_text("{}")
         case _:
             meta.write_text(meta.read_text().replace('"rows": 1000', '"rows": 1001'))
-    with pytest.raises(
-        NotPublishedError if damage == "no meta" else CorruptError, match=r"[Pp]ublish the version again"
-    ):
+    with pytest.raises(CorruptError, match=r"[Pp]ublish the version again"):
         LmdbStore(tmp_path).read(ID, [b"\x00a"])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), file=st.sampled_from(["data.mdb", "data.mdb", "generation.json"]), bit=st.integers(0, 7))
+def test_any_bit_that_flips_is_told_or_harmless(tmp_path: Path, data: st.DataObject, file: str, bit: int) -> None:
+    store = LmdbStore(tmp_path / uuid.uuid4().hex)
+    rows = dict(pairs(300, size=100))
+    store.write(ID, SCHEMA, rows.items())
+    path = store._folder / ID / file
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        assert store.read(ID, list(rows)) == list(rows.values())
+        assert file == "generation.json"  # a space that became another
+        assert store.schema(ID) == SCHEMA
+    except CorruptError:
+        pass
+
+
+def test_a_file_that_becomes_shorter_under_a_reader_ends_the_read_and_not_the_process(tmp_path: Path) -> None:
+    code = """
+keys, rows = map(list, zip(*pairs(5_000)))
+assert store.read(ID, keys) == rows
+print("open", flush=True)
+sys.stdin.readline()
+try:
+    store.read(ID, keys)
+except Exception as error:
+    print(type(error).__name__, flush=True)
+"""
+    LmdbStore(tmp_path).write(ID, SCHEMA, pairs(5_000))
+    with child(code, tmp_path) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "open\n"
+        os.truncate(tmp_path / "online" / ID / "data.mdb", 8192)
+        assert reader.communicate("\n", timeout=30)[0] == "CorruptError\n"
+        assert reader.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["", "/x", "../x", "a/../b", "a//b", "a/", ".building/x", "a b", "ä"])

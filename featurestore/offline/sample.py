@@ -1,0 +1,56 @@
+"""A sample of the keys that a snapshot holds: the same keys for the same seed, whatever order they lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from featurestore.errors import CorruptError
+from featurestore.model.definition import Definition
+from featurestore.model.settings import Settings
+from featurestore.model.snapshot import DataFile
+from featurestore.offline.arrow_types import to_duckdb
+from featurestore.offline.connection import connect, identifier, translated
+from featurestore.offline.newest import positioned_rows
+
+__all__ = ["sample_keys"]
+
+
+def sample_keys(
+    root: Path, definition: Definition, files: Sequence[DataFile], count: int, *, seed: int, settings: Settings
+) -> list[tuple[Any, ...]]:
+    """Return up to `count` keys, each once and none of them null, as Python values in the order of the entity's keys.
+
+    Parameters
+    ----------
+    files
+        The files of a snapshot.
+    seed
+        Another seed gives another sample.
+
+    Raises
+    ------
+    CorruptError
+        If a file is missing or unreadable.
+    """
+    stored = [file for file in files if file.rows]
+    missing = [file.path for file in stored if not (root / file.path).is_file()]
+    if missing:
+        raise CorruptError(f"{root / missing[0]} is missing: restore it from a backup, or materialize again.")
+    if not stored:
+        return []
+    names = [identifier(key) for key, _ in definition.keys]
+    listed = ", ".join(names)
+    typed = ", ".join(f"CAST({identifier(key)} AS {to_duckdb(type_)})" for key, type_ in definition.keys)
+    query = f"""
+        SELECT {typed}
+        FROM (SELECT DISTINCT {listed} FROM ({positioned_rows(root, stored, listed)}))
+        WHERE {" AND ".join(f"{name} IS NOT NULL" for name in names)}
+        ORDER BY hash({listed}, {int(seed)}), {listed} LIMIT {int(count)}
+    """
+    with (
+        connect(root, settings) as connection,
+        translated(f"the keys of feature view {definition.view!r}", binding=CorruptError),
+    ):
+        return connection.execute(query).fetchall()
