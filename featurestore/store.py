@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from featurestore.model.feature_set import FeatureSet, FeatureSetVersion
     from featurestore.model.history import Activation, Change, Deployment, Generation
     from featurestore.model.pins import PinSet
+    from featurestore.model.pushed import Pushed, PushSchema
     from featurestore.model.settings import Settings
     from featurestore.model.snapshot import Snapshot
     from featurestore.model.version import FeatureVersion
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from featurestore.operations.comparison import OnlineComparison
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Definitions, Plan
-    from featurestore.operations.push import Pushed
+    from featurestore.operations.push import Pusher
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
     from featurestore.operations.verify import Verification
@@ -89,6 +90,12 @@ class FeatureStore:
         from featurestore.operations.online import OnlineReader
 
         return OnlineReader(self._context)
+
+    @cached_property
+    def _pusher(self) -> Pusher:
+        from featurestore.operations.push import Pusher
+
+        return Pusher(self._context)
 
     def __enter__(self) -> Self:
         return self
@@ -147,11 +154,13 @@ class FeatureStore:
 
         return compact(self._context, reference)
 
-    def push(self, source: str, rows: Any) -> Pushed:  # noqa: ANN401 - a table of any library
-        """Append rows to a push source; see `operations/push.py`."""
-        from featurestore.operations.push import push
+    def push(self, source: str, rows: Any, id: str | None = None) -> Pushed:  # noqa: A002, ANN401 - the public name; a table of any library
+        """Add rows to a push source's log and show them online; see `operations/push.py`."""
+        return self._pusher.push(source, rows, id)
 
-        return push(self._context, source, rows)
+    def push_schema(self, source: str) -> PushSchema:
+        """Return what rows pushed to a source must be: their columns with types, and which may not be null."""
+        return self._pusher.schema(source)
 
     def retire(self, reference: object, *, reason: str, replacement: object = None) -> FeatureVersion:
         """Mark a version as not to be used any more; see `operations/retire.py`."""

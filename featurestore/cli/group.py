@@ -32,7 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "materialize": Verb("materialize:materialize", "Compute the rows of a feature version."),
         "refresh": Verb("refresh:refresh", "Bring every version that anyone reads up to date."),
         "compact": Verb("compact:compact", "Merge the runs that windows have left into one."),
-        "push": Verb("push:push", "Append rows to a push source."),
+        "push": Verb("push:push", "Give rows to a push source, online and for the next refresh."),
     },
     "Train and deploy": {
         "train": Verb("train:train", "Join features to a spine, as of each row's time."),

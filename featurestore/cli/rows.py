@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.offline.frame import TrainingFrame
 
-__all__ = ["check_ending", "open_rows", "read_rows", "write_frame", "write_rows"]
+__all__ = ["check_ending", "open_rows", "read_objects", "read_rows", "write_frame", "write_rows"]
 
 _WRITTEN = (".parquet", ".csv", ".arrow")
 
@@ -56,6 +56,19 @@ def read_rows(path: str) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         message = f"{path!r} cannot be read as {file.suffix.lower()}: {error}"
         raise RequestError(message) from error
+
+
+def read_objects(path: str) -> list[dict[str, Any]] | pa.Table:
+    """Return the rows of a file, one by one where it is JSON: there a row may hold what its column's others do not.
+
+    The errors are those of `read_rows`.
+    """
+    file = Path(path)
+    if path == "-":
+        return _objects(sys.stdin.read(), "standard input")
+    if file.suffix.lower() not in _JSON or not file.is_file():
+        return read_rows(path)
+    return _objects(_JSON[file.suffix.lower()](file), repr(path))
 
 
 def open_rows(path: str) -> pa.Table | str:
@@ -135,25 +148,36 @@ def _read_csv(file: Path) -> pa.Table:
     return csv.read_csv(file, convert_options=convert)
 
 
+def _json(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def _json_lines(file: Path) -> str:
+    return f"[{','.join(line for line in _json(file).splitlines() if line.strip())}]"
+
+
+_JSON: dict[str, Callable[[Path], str]] = {".json": _json, ".jsonl": _json_lines, ".ndjson": _json_lines}
+"""Ending to the reader of a JSON document's text."""
+
+
 def _read_json(file: Path) -> pa.Table:
-    return _from_json(file.read_text(encoding="utf-8"), repr(str(file)))
-
-
-def _read_json_lines(file: Path) -> pa.Table:
-    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return _from_json(f"[{','.join(lines)}]", repr(str(file)))
+    return _from_json(_JSON[file.suffix.lower()](file), repr(str(file)))
 
 
 _READERS: dict[str, Callable[[Path], pa.Table]] = {
     ".parquet": _read_parquet,
     ".csv": _read_csv,
-    ".json": _read_json,
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
+    **dict.fromkeys(_JSON, _read_json),
 }
 
 
 def _from_json(text: str, where: str) -> pa.Table:
+    rows = _objects(text, where)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: pa.array(_times([row.get(name) for row in rows])) for name in names})
+
+
+def _objects(text: str, where: str) -> list[dict[str, Any]]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
@@ -163,8 +187,7 @@ def _from_json(text: str, where: str) -> pa.Table:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         message = f'{where} holds no rows: write a list of objects, for example [{{"origin": "JFK", "temp": 20.5}}].'
         raise RequestError(message)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.table({name: pa.array(_times([row.get(name) for row in rows])) for name in names})
+    return rows
 
 
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")

@@ -21,7 +21,7 @@ __all__ = ["serve"]
 )
 @click.option("--address", default="127.0.0.1:6566", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default one per core.")
-@click.option("--writable", is_flag=True, help="Let callers publish, activate and roll back.")
+@click.option("--writable", is_flag=True, help="Let callers push rows, publish, activate and roll back.")
 def serve(session: Session, address: str, workers: int | None, *, writable: bool) -> None:
     """Serve features over gRPC until interrupted; every worker listens on the one port.
 

@@ -209,6 +209,11 @@ class Definition:
             }
         )
 
+    @property
+    def reads_pushes(self) -> bool:
+        """Whether a source is pushed to."""
+        return any(source.kind == "push" for source in self.sources)
+
     def feature_fingerprint(self, feature: FeatureDefinition) -> str:
         """Return the identity of one feature: equal in two versions only if its values are."""
         read = {(source, column) for source, column, _ in feature.reads}

@@ -7,10 +7,12 @@ event time, created time (null first) and the computation's own row order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -62,13 +64,14 @@ class Rows:
         Rows left out so far: reason (`null key`, `null event time`) -> count. Complete once iterated.
     """
 
-    def __init__(self, engine: Engine, definition: Definition, window: Window, batch_rows: int) -> None:
+    def __init__(self, engine: Engine, definition: Definition, window: Window, batch_rows: int, given: Given) -> None:
         self.schema = output_schema(definition)
         self.dropped: dict[str, int] = {}
         self._engine = engine
         self._definition = definition
         self._window = window
         self._batch_rows = batch_rows
+        self._given = given
         self._stack = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -76,7 +79,7 @@ class Rows:
         with self._stack:
             self._connection = self._stack.enter_context(connect(self._engine.root, self._engine.settings))
             folder = self._stack.enter_context(scratch(self._engine.root))
-            self._engine.compute(self._connection, self._definition, self._window[0], folder)
+            self._engine.compute(self._connection, self._definition, self._window[0], folder, self._given)
             self._stack = self._stack.pop_all()
         return self
 
@@ -152,8 +155,7 @@ class Engine:
             translated("the SQL" if computation.kind == "sql" else "the function"),
         ):
             for source, columns in schemas.items():
-                empty = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(column)}" for column, type_ in columns.items())
-                connection.execute(f"CREATE TEMP VIEW {identifier(source)} AS SELECT {empty} WHERE false")
+                _create_empty(connection, source, columns)
             if computation.kind == "function":
                 found = _describe_function(connection, computation, list(schemas))
             else:
@@ -175,8 +177,14 @@ class Engine:
         start: datetime | None = None,
         end: datetime | None = None,
         batch_rows: int = 65_536,
+        given: Given = MappingProxyType({}),
     ) -> Rows:
         """Return the rows whose event time lies in `[start, end)`, as a context that streams sorted batches.
+
+        Parameters
+        ----------
+        given
+            Source name to rows that are read in place of the source's own.
 
         Raises
         ------
@@ -185,20 +193,40 @@ class Engine:
         SourceError
             If a source cannot be read.
         """
-        return Rows(self, definition, (start, end), batch_rows)
+        return Rows(self, definition, (start, end), batch_rows, given)
+
+    def is_row_local(self, definition: Definition) -> bool:
+        """Return whether each row of the output comes from one row of one source, and from nothing else.
+
+        So it is where no function runs, and DuckDB's plan of the query only projects and filters.
+        """
+        if definition.computation.kind == "function" or len(definition.sources) > 1:
+            return False
+        if definition.computation.kind == "columns":
+            return True
+        (source,) = definition.sources
+        with connect(self.root, self.settings) as connection, translated(f"feature view {definition.view!r}"):
+            _create_empty(connection, source.name, dict(source.columns) or {"nothing": "INTEGER"})
+            connection.execute("SET explain_output = 'all'")
+            query = definition.computation.text.strip().rstrip(";")
+            plans = dict(connection.execute(f"EXPLAIN (FORMAT json) {query}").fetchall())
+        return _operators(json.loads(plans["logical_plan"])) <= _ROW_LOCAL
 
     def late_rows(
         self, definition: Definition, *, before: datetime, files: Sequence[DataFile]
     ) -> tuple[datetime | None, int]:
         """Return the earliest event time before `before` of rows that the files do not hold yet, and their number.
 
-        Rows count as held if a row with the same keys, event time and created time is.
+        Rows count as held if a row with the same keys, event time and created time is; where a push source is read,
+        only if all else is the same too, since a pushed row may correct an earlier one.
         """
         if definition.event_time is None or not files:
             return None, 0
-        names = [key for key, _ in definition.keys] + [definition.event_time]
-        names += [] if definition.created_time is None else [definition.created_time]
-        columns = ", ".join(identifier(name) for name in names)
+        outputs = dict(output_columns(definition))
+        if not definition.reads_pushes:
+            outputs = {name: outputs[name] for name in list(outputs)[: len(outputs) - len(definition.features)]}
+        names = ", ".join(identifier(name) for name in outputs)
+        columns = ", ".join(f"CAST({identifier(name)} AS {to_duckdb(type_)})" for name, type_ in outputs.items())
         paths = literals(str(self.root / file.path) for file in files)
         event = identifier(definition.event_time)
         with (
@@ -226,7 +254,12 @@ class Engine:
         return (None if earliest is None else from_micros(earliest)), int(count)
 
     def compute(
-        self, connection: duckdb.DuckDBPyConnection, definition: Definition, start: datetime | None, folder: Path
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        definition: Definition,
+        start: datetime | None,
+        folder: Path,
+        given: Given = MappingProxyType({}),
     ) -> None:
         """Make the computation's output readable as `__computed` on a connection.
 
@@ -235,6 +268,9 @@ class Engine:
         computation = definition.computation
         place = _ORDINAL if computation.kind == "columns" else None
         for source in definition.sources:
+            if source.name in given:
+                self._reader.register_rows(connection, source, given[source.name])
+                continue
             where = _source_window(definition, source.name, start)
             self._reader.register(connection, source, where=where, place=place)
         what = f"the computation of feature view {definition.view!r}"
@@ -283,6 +319,19 @@ def _day(time: str) -> str:
 
 
 Window = tuple[datetime | None, datetime | None]
+Given = Mapping[str, pa.Table]
+
+_ROW_LOCAL = {"PROJECTION", "FILTER", "CTE", "CTE_SCAN", "DUMMY_SCAN"}
+
+
+def _operators(plan: list[dict[str, Any]]) -> set[str]:
+    """Return the names of a plan's operators; those of an empty source are among `_ROW_LOCAL`."""
+    return {name for node in plan for name in ({node["name"]} | _operators(node.get("children", [])))}
+
+
+def _create_empty(connection: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, str]) -> None:
+    empty = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(column)}" for column, type_ in columns.items())
+    connection.execute(f"CREATE TEMP VIEW {identifier(source)} AS SELECT {empty} WHERE false")
 
 
 def _source_window(definition: Definition, source: str, start: datetime | None) -> tuple[str, datetime] | None:

@@ -1,6 +1,6 @@
-"""Rows that live in the store: the tables of arrow sources and the logs of push sources, as Parquet named by content.
+"""Rows given by callers: the tables of arrow sources, kept as Parquet named by content, and rows as tables.
 
-Files are `sources/<name>/<sequence>-<digest>.parquet`. Of an arrow source the newest counts, of a push source all.
+Files are `sources/<name>/<sequence>-<digest>.parquet`, of which the newest counts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from featurestore.errors import ContractError, DefinitionError, RequestError, SourceError, nearest
+from featurestore.model.pushed import PushSchema, RejectedRow
 from featurestore.model.times import parse_time
 from featurestore.model.types import FeatureType
 from featurestore.offline.arrow_types import from_arrow, to_arrow
@@ -38,8 +40,13 @@ _WIDER = {
 """Kinds that may be given for a declared kind; Arrow's checked cast refuses values that do not fit."""
 
 
+_ABSENT = object()
+"""Stands for a value that a row does not have."""
+_MISSING = "is missing: give every column, null if unknown."
+
+
 class RowLog:
-    """The kept rows of one source.
+    """The kept tables of one arrow source.
 
     Parameters
     ----------
@@ -71,14 +78,8 @@ class RowLog:
             raise SourceError(message)
         return files[-1]
 
-    def keep(self, table: pa.Table, *, append: bool) -> None:
-        """Write rows durably.
-
-        Parameters
-        ----------
-        append
-            Write even if the newest file holds the same rows: a push of the same rows is a second push.
-        """
+    def keep(self, table: pa.Table) -> None:
+        """Write a table durably, unless the newest file holds the same rows."""
         for field in table.schema:
             if pa.types.is_duration(field.type) or pa.types.is_null(field.type):
                 message = f"source {self._name!r}: column {field.name!r} has type {field.type}: cast it first."
@@ -92,23 +93,23 @@ class RowLog:
                 os.fsync(file.fileno())
             with temporary.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-            self._name_file(temporary, digest, append=append)
+            self._name_file(temporary, digest)
         except pa.ArrowException as error:
             message = f"source {self._name!r}: its rows cannot be kept: {error}"
             raise ContractError(message) from error
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _name_file(self, temporary: Path, digest: str, *, append: bool) -> None:
+    def _name_file(self, temporary: Path, digest: str) -> None:
         kept = self.all()
-        if not append and kept and kept[-1].stem.partition("-")[2] == digest:
+        if kept and kept[-1].stem.partition("-")[2] == digest:
             return
         sequence = int(kept[-1].stem.partition("-")[0]) + 1 if kept else 1
         while True:
             try:
                 os.link(temporary, self._folder / f"{sequence:08d}-{digest}.parquet")
                 break
-            except FileExistsError:  # another process pushed the same rows
+            except FileExistsError:  # another process kept the same rows
                 sequence += 1
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:
@@ -149,49 +150,113 @@ def _read_table(rows: Any) -> pa.Table:  # noqa: ANN401 - of any library
     return rows if isinstance(rows, pa.Table) else pa.table(rows)
 
 
-def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _by_column(rows: Sequence[Mapping[str, Any]], absent: object = None) -> dict[str, list[Any]]:
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
+    return {name: [row.get(name, absent) for row in rows] for name in names}
 
 
-def conform_rows(source: str, schema: Mapping[str, FeatureType], rows: object) -> pa.Table:
-    """Return pushed rows with exactly the columns and types of the source's schema.
+def conform_rows(source: str, schema: PushSchema, rows: object) -> tuple[pa.Table, list[RejectedRow]]:
+    """Return pushed rows with exactly the columns and types of the source's schema, and those that do not fit.
+
+    Returns
+    -------
+    table, rejected
+        The rows that fit, in order, and one entry for each that does not, which names the first column at fault.
 
     Raises
     ------
     ContractError
-        If a column is missing, unknown, or holds what its type does not.
+        If a column is unknown, or the columns differ in length.
     """
-    if isinstance(rows, Sequence) and all(isinstance(row, Mapping) for row in rows):
-        rows = _by_column(rows) or {name: [] for name in schema}
+    columns, count = _given_columns(source, schema.columns, rows)
+    unknown = [name for name in columns if name not in schema.columns]
+    if unknown:
+        message = f"source {source!r} has no column {unknown[0]!r}.{nearest(str(unknown[0]), schema.columns)}"
+        raise ContractError(message)
+    rejected: dict[int, RejectedRow] = {}
+    arrays = []
+    for name, type_ in schema.columns.items():
+        where = f"column {name!r} pushed to source {source!r}"
+        array, wrong = _fitting(where, type_, columns.get(name), count)
+        if name in schema.required and array.null_count:
+            for row in np.flatnonzero(array.is_null().to_numpy()).tolist():
+                wrong.setdefault(row, f"{where} is null, and it is a key or the event time of every version.")
+        for row, reason in wrong.items():
+            rejected.setdefault(row, RejectedRow(row, name, reason))
+        arrays.append(array)
+    table = pa.Table.from_arrays(arrays, names=list(schema.columns))
+    if rejected:
+        keep = np.ones(count, np.bool_)
+        keep[list(rejected)] = False
+        table = table.filter(pa.array(keep))
+    return table, [rejected[row] for row in sorted(rejected)]
+
+
+def _given_columns(source: str, schema: Mapping[str, FeatureType], rows: object) -> tuple[dict[str, Any], int]:
+    """Return the columns given, each a list or an Arrow array, and how many rows they have."""
     columns: Mapping[str, Any]
     if isinstance(rows, Mapping):
         columns = rows
+    elif isinstance(rows, Sequence) and all(isinstance(row, Mapping) for row in rows):
+        columns = _by_column(rows, _ABSENT) or {name: [] for name in schema}
     else:
         table = read_table(source, rows)
         columns = {name: table.column(name) for name in table.column_names}
-    unknown = [name for name in columns if name not in schema]
-    if unknown:
-        message = f"source {source!r} has no column {unknown[0]!r}.{nearest(str(unknown[0]), schema)}"
-        raise ContractError(message)
-    missing = [name for name in schema if name not in columns]
-    if missing:
-        message = f"the rows pushed to source {source!r} lack {', '.join(missing)}: give every column, null if unknown."
-        raise ContractError(message)
-    arrays = {name: _column(source, name, type_, columns[name]) for name, type_ in schema.items()}
-    lengths = {len(array) for array in arrays.values()}
+    given = {name: _listed(values) for name, values in columns.items()}
+    lengths = {len(values) for values in given.values()}
     if len(lengths) > 1:
         message = f"the columns pushed to source {source!r} differ in length: give one value for each row in each."
         raise ContractError(message)
-    return pa.Table.from_arrays(list(arrays.values()), names=list(arrays))
+    return given, lengths.pop() if lengths else 0
 
 
-def _column(source: str, name: str, type_: FeatureType, values: Any) -> Any:  # noqa: ANN401 - any array in
-    """Return values as a chunked array of exactly `type_`."""
-    where = f"column {name!r} pushed to source {source!r}"
-    if not isinstance(values, (pa.Array, pa.ChunkedArray)):
-        values = values.tolist() if hasattr(values, "tolist") else list(values)
-    elif type_.kind in _TEXT_TIMES and pa.types.is_string(values.type):
+def _listed(values: Any) -> Any:  # noqa: ANN401 - any array in
+    if isinstance(values, (pa.Array, pa.ChunkedArray, list)):
+        return values
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def _fitting(where: str, type_: FeatureType, values: Any, count: int) -> tuple[pa.ChunkedArray[Any], dict[int, str]]:  # noqa: ANN401 - a list or an Arrow array in
+    """Return a column of exactly `type_`, null where a value does not fit, and why it does not, by row."""
+    arrow: Any = to_arrow(type_)
+    if values is None:
+        return pa.chunked_array([pa.nulls(count, arrow)]), dict.fromkeys(range(count), f"{where} {_MISSING}")
+    if not isinstance(values, list) and _mistyped(values, type_, where):
+        present = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)).tolist()
+        return pa.chunked_array([pa.nulls(count, arrow)]), dict.fromkeys(
+            present, str(_wrong(where, type_, str(values.type)))
+        )
+    wrong: dict[int, str] = {}
+
+    def pieces(start: int, end: int) -> list[pa.Array[Any]]:
+        """Halve what does not fit until the values at fault are alone."""
+        part = values[start:end]
+        try:
+            chunks: list[pa.Array[Any]] = _column(where, type_, part).chunks
+        except ContractError as error:
+            if end - start == 1:
+                wrong[start] = f"{where} {_MISSING}" if part[0] is _ABSENT else str(error)
+                return [pa.nulls(1, arrow)]
+            middle = (start + end) // 2
+            return pieces(start, middle) + pieces(middle, end)
+        return chunks
+
+    return pa.chunked_array(pieces(0, count), arrow), wrong
+
+
+def _mistyped(values: pa.Array[Any] | pa.ChunkedArray[Any], type_: FeatureType, where: str) -> bool:
+    """Return whether an Arrow column's type, not a value of it, is at fault."""
+    if type_.kind in _TEXT_TIMES and pa.types.is_string(values.type):
+        return False
+    try:
+        return not _fits(values.type, type_, where)
+    except DefinitionError:
+        return True
+
+
+def _column(where: str, type_: FeatureType, values: Any) -> Any:  # noqa: ANN401 - an Arrow array or a list in
+    """Return values as a chunked array of exactly `type_`; raises if one does not fit."""
+    if type_.kind in _TEXT_TIMES and not isinstance(values, list) and pa.types.is_string(values.type):
         values = values.to_pylist()
     try:
         if isinstance(values, list):

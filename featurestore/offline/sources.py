@@ -6,6 +6,7 @@ A source is given by name, kind and location, as a stored version holds them; th
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -34,10 +35,11 @@ from featurestore.offline.connection import (
     translated,
 )
 from featurestore.offline.file_digests import FileDigests
+from featurestore.offline.push_log import PushLog
 from featurestore.offline.source_csv import csv_columns, csv_query
 from featurestore.offline.source_files import find_files
 from featurestore.offline.source_iceberg import iceberg_query, plan_iceberg
-from featurestore.offline.source_rows import RowLog, conform_rows, read_table
+from featurestore.offline.source_rows import RowLog, read_table
 
 __all__ = ["SourceReader"]
 
@@ -65,6 +67,8 @@ class SourceReader:
         self._root = Path(root)
         self._settings = settings
         self._digests = FileDigests(self._root / "digests.json")
+        self._logs: dict[str, PushLog] = {}
+        self._lock = threading.Lock()
 
     def schema(self, source: Source | SourceDefinition) -> dict[str, str]:
         """Return the columns as they are now: column -> DuckDB type. An arrow source tells those of its own table.
@@ -85,6 +89,8 @@ class SourceReader:
     def data_version(self, source: Source | SourceDefinition) -> str:
         """Return what names the present rows: `files:<32 hex>`, `rows:<32 hex>` or `iceberg:<snapshot id>`.
 
+        Of a push source those are the rows that its log has folded; see `PushLog.fold`.
+
         Raises
         ------
         SourceError
@@ -93,7 +99,9 @@ class SourceReader:
         name, kind, location = place = _place(source)
         if kind == "iceberg":
             return f"iceberg:{plan_iceberg(name, location, files=False).snapshot_id or 'empty'}"
-        if kind in {"arrow", "push"}:
+        if kind == "push":
+            return self.log(name).data_version()
+        if kind == "arrow":
             return f"rows:{_names_digest(self._kept(place))}"
         if kind == "duckdb":
             database = _database(name, location)
@@ -143,6 +151,23 @@ class SourceReader:
             else:
                 connection.execute(f"CREATE TEMP VIEW {identifier(name)} AS {query}")
 
+    @staticmethod
+    def register_rows(connection: duckdb.DuckDBPyConnection, source: SourceDefinition, rows: pa.Table) -> None:
+        """Make rows readable in place of a source's own, with exactly the declared columns.
+
+        Raises
+        ------
+        ContractError
+            If a declared column is not among them, or has another type.
+        """
+        alias = f"rows_{uuid4().hex}"
+        connection.register(alias, rows)
+        _check_columns(
+            source.name, source.columns, dict(describe(connection, f"SELECT * FROM {identifier(alias)}")), typed=True
+        )
+        query = f"SELECT {_selected(source.columns)} FROM {identifier(alias)}"
+        connection.execute(f"CREATE TEMP VIEW {identifier(source.name)} AS {query}")
+
     def keep(self, source: Source) -> None:
         """Keep an arrow source's table in the store, where it replaces what was kept before; else do nothing.
 
@@ -152,26 +177,21 @@ class SourceReader:
             If a column's type cannot be kept.
         """
         if isinstance(source, ArrowSource):
-            RowLog(self._root, source.name).keep(read_table(source.name, source.table), append=False)
+            RowLog(self._root, source.name).keep(read_table(source.name, source.table))
 
-    def push(self, name: str, location: Location, rows: object) -> tuple[int, str]:
-        """Append rows to a push source's log, and return how many and the source's data version with them.
+    def log(self, name: str) -> PushLog:
+        """Return the log of a push source."""
+        with self._lock:
+            return self._logs.setdefault(name, PushLog(self._root, name))
 
-        Raises
-        ------
-        ContractError
-            If a column is missing, unknown, or of another type than the source's schema; then no row is kept.
-        """
-        schema = {column: parse_type(type_) for column, type_ in location["schema"].items()}
-        table = conform_rows(name, schema, rows)
-        if table.num_rows:
-            RowLog(self._root, name).keep(table, append=True)
-        return table.num_rows, f"rows:{_names_digest(self._kept((name, 'push', location)))}"
+    def close(self) -> None:
+        """Close the logs."""
+        for log in self._logs.values():
+            log.close()
 
     def _kept(self, place: Place) -> list[Path]:
         name, kind, _ = place
-        log = RowLog(self._root, name)
-        return log.all() if kind == "push" else [log.newest()]
+        return self.log(name).files() if kind == "push" else [RowLog(self._root, name).newest()]
 
     def _columns(self, connection: duckdb.DuckDBPyConnection, place: Place) -> dict[str, str]:
         name, kind, location = place

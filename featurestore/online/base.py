@@ -1,16 +1,19 @@
-"""The contract of an online store: immutable generations of (key, row) pairs, on one screen.
+"""The contract of an online store: immutable generations of (key, row) pairs, each with an overlay of pushed rows.
 
 A backend implements `OnlineStore` and passes `featurestore.testing.online.OnlineStoreSuite`. Keys are encoded by
-`keys.py`, rows by `codec.py`; to a store both are bytes.
+`keys.py`, rows by `codec.py`, values of an overlay by `overlay.py`; to a store all are bytes.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-__all__ = ["OnlineStore"]
+__all__ = ["PUSHES", "OnlineStore"]
+
+PUSHES = "pushes"
+"""Name in a generation's schema: true if it has an overlay, so that reads of the others cost nothing more."""
 
 
 class OnlineStore(ABC):
@@ -28,7 +31,7 @@ class OnlineStore(ABC):
         generation_id
             Words of ASCII letters, digits, `_`, `-`, `.` separated by `/`, such as `airport_weather/v1/20-1f3a9c42`.
         schema
-            A JSON object kept with the generation: `RowCodec.schema()`.
+            A JSON object kept with the generation: `RowCodec.schema()`, and `PUSHES` if it takes pushed rows.
         rows
             `(key, row)`; a key is 1 to 481 bytes.
 
@@ -64,12 +67,47 @@ class OnlineStore(ABC):
         self.schema(generation_id)
 
     @abstractmethod
+    def push(self, generation_id: str, values: Iterable[tuple[bytes, bytes]], now: int) -> int:
+        """Merge pushed rows into a generation's overlay and return how many of the values changed something.
+
+        Of each pair, the value that the overlay holds for the key becomes `overlay.merge(held, value, now)`. That is
+        atomic for each key, whoever else pushes to it, and durable when this returns; a push that fails or dies
+        half-way may have merged some keys and not others, and is made whole by doing it again.
+
+        Parameters
+        ----------
+        values
+            `(key, value)`; a value is made by `overlay.value`, or comes from the `overlay` of another generation. A
+            key may come more than once.
+        now
+            Microseconds since 1970 UTC; see `overlay.merge`.
+
+        Raises
+        ------
+        NotPublishedError
+            If there is no such generation.
+        ContractError
+            If the generation takes no pushes.
+        """
+
+    @abstractmethod
+    def pushed(self, generation_id: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
+        """Return the overlay's value of each key, in order; None where nothing was pushed. Raises as `read`."""
+
+    @abstractmethod
+    def overlay(self, generation_id: str) -> Iterator[tuple[bytes, bytes]]:
+        """Give every key and value of a generation's overlay, streamed, in any order; raises as `read`.
+
+        What is pushed meanwhile may be among them or not.
+        """
+
+    @abstractmethod
     def generations(self) -> list[str]:
         """Return the ids of all visible generations, sorted."""
 
     @abstractmethod
     def drop(self, generation_id: str) -> None:
-        """Remove a generation, for good; nothing happens if there is none.
+        """Remove a generation and its overlay, for good; nothing happens if there is none.
 
         Reads that have begun end as if it were there. Another process that has it open may go on reading it.
         """

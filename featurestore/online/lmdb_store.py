@@ -2,10 +2,12 @@
 
     root/online/<generation id>/data.mdb           keys and rows
                                 generation.json    rows, bytes, schema, and a checksum of both files
+                                overlay/           what was pushed since, if it takes pushes (`lmdb_overlay.py`)
     root/online/.building/<random>/                what a writer builds, or a drop takes away; `lock` is held meanwhile
 
-A generation is built aside, made durable, and becomes visible by one rename. Nobody ever writes to a visible one, so
-readers need no lock and no reader table, and a reader that has one open keeps it (its inode) when it is dropped.
+A generation is built aside, made durable, and becomes visible by one rename. Nobody ever writes to a visible one, but
+for its overlay, so readers need no lock and no reader table, and a reader that has one open keeps it (its inode) when
+it is dropped.
 
 LMDB trusts what it maps: a damaged page or a file that has become short would end the process, not the read. So a
 reader maps a generation only after its checksum was found right, and looks at the file's size at each read.
@@ -19,7 +21,6 @@ import os
 import re
 import shutil
 import threading
-import time
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,17 +34,16 @@ from weakref import WeakValueDictionary, finalize
 import lmdb
 
 from featurestore.errors import ConfigError, ConflictError, ContractError, CorruptError, NotPublishedError, RequestError
-from featurestore.online.base import OnlineStore
+from featurestore.online.base import PUSHES, OnlineStore
+from featurestore.online.lmdb_overlay import LONGEST_KEY, LmdbOverlay, open_environment
 
 __all__ = ["LmdbStore"]
 
 _ID = re.compile(r"[A-Za-z0-9_\-.]+(/[A-Za-z0-9_\-.]+)*")
 _DATA, _META, _BUILDING = "data.mdb", "generation.json", ".building"
-_LONGEST_KEY = 481  # what keys.py makes at most: a marker and 480 bytes
 _MAP_BYTES = 1 << 40  # address space, not disk: the file grows as it is written
 _CHUNK_BYTES = 64 << 20
 _TRANSACTION_ROWS = 16_384  # each may dirty a page, which is held in memory until the commit
-_CLOSING_SECONDS = 5.0
 _CHECKED_BYTES = 1 << 20  # read at once for the checksum: stays in a core's cache
 _ROW_OVERHEAD = 150  # bytes that a (key, row) pair of Python objects costs beyond its contents
 
@@ -92,6 +92,38 @@ class LmdbStore(OnlineStore):
         """Return the schema that the generation was written with."""
         return self._open(generation_id).schema
 
+    def push(self, generation_id: str, values: Iterable[tuple[bytes, bytes]], now: int) -> int:
+        """Merge pushed rows into a generation's overlay (see `OnlineStore.push`)."""
+        opened = self._open(generation_id)
+        if opened.overlay is None:
+            message = f"the online generation {generation_id!r} takes no pushed rows: publish the version again."
+            raise ContractError(message)
+        try:
+            return opened.overlay.push(values, now)
+        except lmdb.Error as error:
+            message = f"cannot push rows to the online generation {generation_id!r} under {self._folder}: {error}."
+            raise ConfigError(message) from error
+
+    def pushed(self, generation_id: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
+        """Return the overlay's value of each key, in order; None where nothing was pushed."""
+        opened = self._open(generation_id)
+        if opened.overlay is None:
+            return [None] * len(keys)
+        try:
+            return opened.overlay.read(keys)
+        except lmdb.Error as error:
+            raise _corrupt(generation_id, str(error)) from error
+
+    def overlay(self, generation_id: str) -> Iterator[tuple[bytes, bytes]]:
+        """Give every key and value of a generation's overlay, in the order of the keys."""
+        opened = self._open(generation_id)
+        if opened.overlay is None:
+            return
+        try:
+            yield from opened.overlay.items()
+        except lmdb.Error as error:
+            raise _corrupt(generation_id, str(error)) from error
+
     def check(self, generation_id: str) -> None:
         """Read all of a generation and compare its checksum with the one recorded (see `OnlineStore.check`)."""
         path = self._path(generation_id)
@@ -128,6 +160,8 @@ class LmdbStore(OnlineStore):
             fresh = folder / "generation"
             fresh.mkdir()
             count = _build(fresh, rows)
+            if schema.get(PUSHES):
+                LmdbOverlay.create(fresh)
             meta = {"rows": count, "bytes": (fresh / _DATA).stat().st_size, "schema": dict(schema)}
             (fresh / _META).write_text(json.dumps(meta | {"checksum": _checksum(fresh, meta)}), encoding="utf-8")
             _sync(fresh / _META)
@@ -188,15 +222,22 @@ class LmdbStore(OnlineStore):
 class _Environment:
     """An open environment, what is recorded with it, and a descriptor and the size of its file."""
 
-    __slots__ = ("__weakref__", "descriptor", "environment", "path", "schema", "size")
+    __slots__ = ("__weakref__", "descriptor", "environment", "overlay", "path", "schema", "size")
 
     def __init__(self, path: Path, meta: Mapping[str, Any]) -> None:
         self.path = path
         self.size: int = meta["bytes"]
         self.schema: Mapping[str, Any] = MappingProxyType(meta["schema"])
-        self.environment = _map(path, self.size)
+        self.environment = open_environment(path, map_size=self.size, readonly=True, lock=False)
+        self.overlay = LmdbOverlay(path) if self.schema.get(PUSHES) else None
         self.descriptor = os.open(path / _DATA, os.O_RDONLY | os.O_CLOEXEC)
         finalize(self, os.close, self.descriptor)
+
+    def close(self) -> None:
+        """Close both environments."""
+        self.environment.close()
+        if self.overlay is not None:
+            self.overlay.environment.close()
 
 
 class _Process:
@@ -209,7 +250,7 @@ class _Process:
     def forget(cls) -> None:
         """Close in a forked child what it inherited: an environment is never used across a fork."""
         for inherited in cls.opened.values():
-            inherited.environment.close()
+            inherited.close()
         cls.lock = threading.Lock()
         cls.opened = WeakValueDictionary()
 
@@ -256,17 +297,6 @@ def _checksum(path: Path, meta: Mapping[str, Any]) -> int:
         while chunk := data.read(_CHECKED_BYTES):
             found = zlib.crc32(chunk, found)
     return found
-
-
-def _map(path: Path, size: int) -> lmdb.Environment:
-    deadline = time.monotonic() + _CLOSING_SECONDS
-    while True:
-        try:
-            return lmdb.open(str(path), map_size=size, readonly=True, lock=False, create=False)
-        except lmdb.Error as error:  # another thread is at this moment letting the same environment go
-            if "already open" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.001)
 
 
 def _missing(generation_id: str, path: Path) -> NotPublishedError:
@@ -329,8 +359,8 @@ def _check(chunk: Sequence[tuple[bytes, bytes]]) -> None:
     for before, after in pairwise(chunk):
         if before[0] == after[0]:
             raise ContractError(_TWICE)
-    if not chunk[0][0] or any(len(key) > _LONGEST_KEY for key, _ in chunk):
-        message = f"a key of the online store has 1 to {_LONGEST_KEY} bytes: encode it with `encode_keys`."
+    if not chunk[0][0] or any(len(key) > LONGEST_KEY for key, _ in chunk):
+        message = f"a key of the online store has 1 to {LONGEST_KEY} bytes: encode it with `encode_keys`."
         raise ContractError(message)
 
 

@@ -21,16 +21,17 @@ from featurestore.model.history import Generation
 from featurestore.model.status import STATUS_BY_CODE, Status
 from featurestore.model.times import from_micros
 from featurestore.model.types import FeatureType
-from featurestore.online.base import OnlineStore
+from featurestore.online.base import PUSHES, OnlineStore
 from featurestore.online.codec import RowBlock, RowCodec
 from featurestore.online.keys import KeyValues, encode_keys
+from featurestore.online.overlay import newest
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 
 __all__ = ["Asked", "ColumnPlan", "GroupRows", "ReadGroup", "ReadPlan", "RowAnswer", "lookup"]
 
 _NULL, _NOT_FOUND, _EXPIRED = (STATUS_BY_CODE.index(one) for one in (Status.NULL, Status.NOT_FOUND, Status.EXPIRED))
 _MOMENT = pa.timestamp("us", tz="UTC")
-_EARLIEST = -(2**63)
+_EARLIEST, _LATEST = -(2**63), 2**63 - 1
 
 
 class Asked(NamedTuple):
@@ -102,13 +103,15 @@ class ReadGroup:
         The request columns that make the key, and the types of its parts.
     codec, selection
         How the rows, and the features in them, are read.
+    pushes
+        Whether rows may have been pushed over the generation's own.
     fill
         The row that stands where none is shown: the defaults, null where there is none.
     ttl
         Microseconds; None if rows do not expire.
     """
 
-    __slots__ = ("codec", "columns", "fill", "key_types", "plans", "positions", "selection", "ttl")
+    __slots__ = ("codec", "columns", "fill", "key_types", "plans", "positions", "pushes", "selection", "ttl")
 
     def __init__(self, store: OnlineStore, plans: Sequence[ColumnPlan], positions: Sequence[int]) -> None:
         first = plans[0]
@@ -116,9 +119,11 @@ class ReadGroup:
         self.positions = tuple(positions)
         self.columns = tuple(column for _, column in first.on)
         self.key_types = tuple(type_ for _, type_ in first.definition.keys)
-        self.codec = RowCodec.from_schema(store.schema(first.generation.id))
+        schema = store.schema(first.generation.id)
+        self.codec = RowCodec.from_schema(schema)
         for plan in plans:
             _check_type(plan, self.codec)
+        self.pushes = bool(schema.get(PUSHES))
         self.selection = self.codec.select([plan.feature for plan in plans])
         self.fill = self.codec.row(
             {plan.feature: pa.array([plan.default], plan.arrow_type) for plan in plans if plan.default is not None}
@@ -299,7 +304,10 @@ def lookup(store: OnlineStore, plan: ReadPlan, entities: Mapping[str, KeyValues]
         encoded = keys.get(made_of)
         if encoded is None:
             encoded = keys[made_of] = encode_keys([entities[name] for name in group.columns], group.key_types)
-        block = group.codec.open(store.read(generation.id, encoded), group.fill)
+        rows = store.read(generation.id, encoded)
+        if group.pushes:
+            rows = newest(rows, store.pushed(generation.id, encoded), at if group.timed else _LATEST)
+        block = group.codec.open(rows, group.fill)
         parts.append(GroupRows(group, block, at))
     return RowAnswer(plan, parts)
 

@@ -85,7 +85,7 @@ class Context:
 
     def close(self) -> None:
         """Close what was opened."""
-        for part in ("online", "tables"):
+        for part in ("online", "tables", "reader"):
             if part in self.__dict__:
                 getattr(self, part).close()
         self.catalog.close()

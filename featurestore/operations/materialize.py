@@ -17,6 +17,7 @@ from featurestore.model.times import from_micros, parse_time, to_micros
 from featurestore.offline.merge import merge_runs
 from featurestore.offline.moments import Moments
 from featurestore.offline.runs import cut_run, write_run
+from featurestore.operations.push import fold_pushes
 from featurestore.operations.resolve import one_version
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def write_window(
     resumes
         The window starts at the head's last event time: leave the rows there alone if they are the same again.
     """
+    fold_pushes(context, version)
     run, first = _write(context, version, start, end)
 
     def combine(head: Snapshot | None) -> tuple[Run, ...]:

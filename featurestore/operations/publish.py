@@ -13,7 +13,9 @@ from featurestore.errors import ConfigError, NotMaterializedError, RequestError
 from featurestore.model.history import Generation
 from featurestore.model.times import parse_time, to_micros
 from featurestore.offline.newest import newest_rows
+from featurestore.online.base import PUSHES
 from featurestore.online.codec import RowCodec, encode_rows
+from featurestore.operations.push import carry_pushed, takes_pushes
 from featurestore.operations.resolve import one_version
 
 if TYPE_CHECKING:
@@ -87,11 +89,12 @@ def publish_snapshot(
     as_of = None if definition.event_time is None else to_micros(moment)
     name = f"{version.view}/v{version.number}/{uuid.uuid4().hex[:16]}"
     codec = RowCodec([(feature.name, feature.type) for feature in definition.features])
+    pushes = not held and takes_pushes(context, version)
     with _alone(context, version):
         _sweep(context, version)
         rows = context.online.write(
             name,
-            codec.schema(),
+            {**codec.schema(), PUSHES: True} if pushes else codec.schema(),
             encode_rows(
                 _newest(context, version, snapshot, as_of),
                 codec,
@@ -100,12 +103,16 @@ def publish_snapshot(
             ),
         )
         generation = Generation(name, version.view, version.number, snapshot.id, as_of, rows, held, datetime.now(UTC))
+        if pushes:
+            carry_pushed(context, version, name)
         with context.catalog.write() as tx:
             generations.add(tx, generation)
             everything = generations.everything(tx.connection, version.view, version.number)
             old = everything[context.settings.keep_generations :]
             for item in old:
                 generations.mark_dropped(tx, item)
+        if pushes:
+            carry_pushed(context, version, name)
         for item in old:
             context.online.drop(item.id)
     return generation

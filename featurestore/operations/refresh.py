@@ -12,6 +12,7 @@ from featurestore.model.snapshot import Snapshot
 from featurestore.model.times import from_micros, parse_time, to_micros
 from featurestore.operations.materialize import data_versions, write_window
 from featurestore.operations.publish import publish_snapshot
+from featurestore.operations.push import fold_pushes
 from featurestore.operations.resolve import as_reference, endpoint_columns, spelled
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def _refresh_rows(context: Context, version: FeatureVersion, until: datetime) ->
         head = snapshots.head(connection, version)
     if version.retired is not None:
         return Refreshed(version.reference, head, skipped=f"retired: {version.retired}")
+    fold_pushes(context, version)
     end = to_micros(until)
     if head is not None and data_versions(context, version) == head.runs[-1].sources:
         last = head.runs[-1]
@@ -134,7 +136,7 @@ def _refresh_rows(context: Context, version: FeatureVersion, until: datetime) ->
 
 def _reach_back(context: Context, version: FeatureVersion, start: int) -> tuple[int, int]:
     """Return where to start so that rows that became known late are folded in, and how many there are."""
-    if version.definition.created_time is None:
+    if version.definition.created_time is None and not version.definition.reads_pushes:
         return start, 0
     with context.catalog.read() as connection:
         head = snapshots.head(connection, version)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import grpc
 
 from featurestore.errors import UnavailableError
-from featurestore.serving import control_service
+from featurestore.serving import control_service, push_service
 from featurestore.serving.control_service import Operations
 from featurestore.serving.health import Health, reflection_handler
-from featurestore.serving.protocol import CONTROL, LIMITS, SERVICE
+from featurestore.serving.protocol import CONTROL, LIMITS, PUSH, SERVICE
+from featurestore.serving.push_service import Pushes
 from featurestore.serving.service import OnlineReads, handler
 
 __all__ = ["WorkerOptions", "answer_from"]
@@ -53,6 +54,7 @@ def answer_from(
     stop: threading.Event,
     ready: Callable[[], None] | None = None,
     operations: Operations | None = None,
+    pushes: Pushes | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain: refuse new calls and let those in flight end. The store stays open.
 
@@ -60,6 +62,8 @@ def answer_from(
     ----------
     operations
         The store, where it answers operators too; None leaves `ControlService` away.
+    pushes
+        The store, where it takes pushed rows; None leaves `PushService` away.
 
     Raises
     ------
@@ -71,6 +75,9 @@ def answer_from(
     if operations is not None:
         handlers.append(control_service.handler(operations, writable=options.writable))
         services.append(CONTROL)
+    if pushes is not None:
+        handlers.append(push_service.handler(pushes))
+        services.append(PUSH)
     health = Health(*services)
     server = grpc.server(
         ThreadPoolExecutor(options.threads, thread_name_prefix="serve"),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 
+from featurestore.errors import ContractError
 from featurestore.model.description import Description
 from featurestore.model.pins import PinSet
+from featurestore.model.pushed import Pushed, PushSchema
 from featurestore.online.result import OnlineFeatures
 from featurestore.serving.calls import (
     CHANNEL_OPTIONS,
@@ -27,6 +30,17 @@ from featurestore.serving.calls import (
 from featurestore.serving.codec import decode_answer, decode_description
 from featurestore.serving.entities import Entities
 from featurestore.serving.protocol import DESCRIBE, GET_FEATURES
+from featurestore.serving.pushing import (
+    DESCRIBE_SOURCE,
+    PUSH_FEATURES,
+    STREAM_FEATURES,
+    Batch,
+    Outbox,
+    Prepared,
+    report_of,
+    schema_of,
+)
+from featurestore.serving.v1 import push_pb2 as push_pb
 from featurestore.serving.v1 import serving_pb2 as pb
 
 if TYPE_CHECKING:
@@ -76,6 +90,18 @@ class Client:
         self._get_features = self._channel.unary_unary(
             GET_FEATURES, pb.GetFeaturesRequest.SerializeToString, pb.GetFeaturesResponse.FromString
         )
+        self._push = self._channel.unary_unary(
+            PUSH_FEATURES, push_pb.PushFeaturesRequest.SerializeToString, push_pb.PushFeaturesResponse.FromString
+        )
+        self._describe_source = self._channel.unary_unary(
+            DESCRIBE_SOURCE, push_pb.DescribeSourceRequest.SerializeToString, push_pb.DescribeSourceResponse.FromString
+        )
+        self._push_stream = self._channel.stream_stream(
+            STREAM_FEATURES,
+            push_pb.StreamFeaturesRequest.SerializeToString,
+            push_pb.StreamFeaturesResponse.FromString,
+        )
+        self._schemas: dict[str, PushSchema] = {}
         self._describe = self._channel.unary_unary(
             DESCRIBE, pb.DescribeRequest.SerializeToString, pb.DescribeResponse.FromString
         )
@@ -155,6 +181,95 @@ class Client:
         """Tell what `get_features` needs and gives: keys, request columns, ordered inputs, columns, lock digest."""
         message = describe_message(features, model=model, endpoint=endpoint, feature_set=feature_set)
         return decode_description(self._call(self._describe, message, timeout))
+
+    def push(
+        self,
+        source: str,
+        rows: Any,  # noqa: ANN401 - a table of any library
+        id: str | None = None,  # noqa: A002 - the public name
+        *,
+        timeout: float | None = None,
+    ) -> Pushed:
+        """Push rows to a push source; the report is that of `store.push`.
+
+        Rows are made to fit the source's columns here, so that a row of mixed types is rejected and the others are
+        not. A push without an id gets one, so its `retries` add nothing twice.
+
+        Parameters
+        ----------
+        source
+            Name of the push source.
+        rows
+            Columns, a list of dictionaries, or a pyarrow, Polars or pandas table.
+        id
+            Names this push: the same again, from any client, adds nothing and completes what was left undone.
+        timeout
+            Seconds for this call, instead of the client's.
+
+        Raises
+        ------
+        NotFoundError, RequestError, ContractError
+            As `store.push`.
+        UnavailableError, DeadlineError
+            If there is no server that is written to, or it takes too long.
+        """
+        prepared = self._prepared(source, rows, id, timeout)
+        return prepared.report(self._call(self._push, prepared.message, timeout))
+
+    def push_stream(self, batches: Iterable[Batch], *, timeout: float | None = None) -> Iterator[Pushed]:
+        """Push batches over one connection, and give each one's report once it is durable, in order.
+
+        A stream that breaks is opened again, as often in a row as the client's `retries`, and what was not answered is
+        sent again.
+
+        Parameters
+        ----------
+        batches
+            `(source, rows)` or `(source, rows, id)`, taken as they are sent: a few before their reports come.
+        timeout
+            Seconds until the stream must have ended; None is no limit.
+
+        Raises
+        ------
+        FeatureStoreError
+            As `push`, at the batch that is refused; the reports given before hold.
+        """
+        outbox = Outbox(batches, self._prepared_batch)
+        attempts = Attempts(self._retries, timeout)
+        while True:
+            call = self._push_stream(outbox.messages(), timeout=attempts.remaining(), metadata=self._metadata)
+            try:
+                for message in call:
+                    yield report_of(outbox.answered(), message, self._address)
+                    attempts.made = 0
+                break
+            except grpc.RpcError as error:
+                failed = error_of(error, self._address)
+                failed.__cause__ = error
+            finally:
+                call.cancel()
+            time.sleep(attempts.pause_after(failed))
+        if outbox.failure is not None:
+            raise outbox.failure
+
+    def _prepared_batch(self, batch: Batch) -> Prepared:
+        source, rows, *push_id = batch
+        return self._prepared(source, rows, push_id[0] if push_id else None, None)
+
+    def _prepared(
+        self,
+        source: str,
+        rows: Any,  # noqa: ANN401 - a table of any library
+        push_id: str | None,
+        timeout: float | None,
+    ) -> Prepared:
+        schema = self._schemas.get(source)
+        if schema is not None:
+            with suppress(ContractError):  # the source may have other columns by now
+                return Prepared.of(schema, source, rows, push_id)
+        request = push_pb.DescribeSourceRequest(source=source)
+        schema = self._schemas[source] = schema_of(self._call(self._describe_source, request, timeout))
+        return Prepared.of(schema, source, rows, push_id)
 
     def _call(self, method: grpc.UnaryUnaryMultiCallable[Any, Any], message: Any, timeout: float | None) -> Any:  # noqa: ANN401 - messages of either method
         attempts = Attempts(self._retries, self._timeout if timeout is None else timeout)

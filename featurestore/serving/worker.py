@@ -45,7 +45,8 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
         FeatureStore(root, settings, read_only=not options.writable) as store,
         store.following(FOLLOW_SECONDS),
     ):
-        answer_from(store, options, stop=stop, ready=ready, operations=store)
+        pushes = store if options.writable else None
+        answer_from(store, options, stop=stop, ready=ready, operations=store, pushes=pushes)
 
 
 @contextmanager

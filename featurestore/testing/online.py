@@ -18,12 +18,15 @@ from typing import Any
 import pytest
 
 from featurestore.errors import ConflictError, ContractError, NotPublishedError
-from featurestore.online.base import OnlineStore
+from featurestore.online import overlay
+from featurestore.online.base import PUSHES, OnlineStore
 
 __all__ = ["OnlineStoreSuite"]
 
 ID = "airport_weather/v1/20-1f3a9c42"
 SCHEMA: dict[str, Any] = {"format": 1, "columns": [["temp", "Float64"], ["note", "String"]]}
+PUSHED: dict[str, Any] = {**SCHEMA, PUSHES: True}
+NOW = 1_000_000_000_000_000
 Pairs = list[tuple[bytes, bytes]]
 
 
@@ -36,6 +39,11 @@ def pairs(count: int, *, size: int = 20) -> Pairs:
     return [
         (b"\x00" + number.to_bytes(8, "big"), number.to_bytes(4, "little") * (size // 4)) for number in range(count)
     ]
+
+
+def row(event_time: int, text: bytes = b"") -> bytes:
+    """Return a row of an event time, microseconds since 1970 UTC."""
+    return event_time.to_bytes(8, "little", signed=True) + text
 
 
 class OnlineStoreSuite:
@@ -191,3 +199,128 @@ class OnlineStoreSuite:
                 thread.join()
         assert not wrong
         assert store.generations() == [ID]
+
+    # ------------------------------------------------------------------------------------------- pushed rows
+
+    def test_of_pushed_rows_the_last_event_time_wins_to_the_microsecond(self, store: OnlineStore) -> None:
+        store.write(ID, PUSHED, [(b"\x00a", row(NOW - 5, b"published"))])
+        times = [NOW - 3, NOW - 1, NOW - 2, NOW - 9]
+        for sequence, time in enumerate(times):
+            store.push(ID, [(b"\x00a", overlay.value(row(time), sequence=sequence))], NOW)
+        assert store.push(ID, [(b"\x00b", overlay.value(row(NOW - 7), sequence=9))], NOW) == 1
+        keys = [b"\x00b", None, b"\x00a", b"\x00c"]
+        rows = store.read(ID, keys)
+        assert rows == [None, None, row(NOW - 5, b"published"), None]
+        assert overlay.newest(rows, store.pushed(ID, keys), NOW) == [row(NOW - 7), None, row(NOW - 1), None]
+
+    def test_a_push_again_changes_nothing(self, store: OnlineStore) -> None:
+        store.write(ID, PUSHED, [])
+        values = [(key, overlay.value(row(NOW - 1, key), sequence=1)) for key, _ in pairs(50)]
+        assert store.push(ID, values, NOW) == 50
+        held = store.pushed(ID, [key for key, _ in values])
+        assert store.push(ID, iter(values), NOW) == 0
+        assert store.pushed(ID, [key for key, _ in values]) == held == [value for _, value in values]
+        assert store.push(ID, [], NOW) == 0
+
+    def test_of_one_event_time_the_row_pushed_last_wins_in_whatever_order_they_arrive(self, store: OnlineStore) -> None:
+        store.write(ID, PUSHED, [])
+        last = overlay.value(row(NOW, b"second"), sequence=2)
+        store.push(ID, [(b"\x00a", last), (b"\x00a", overlay.value(row(NOW, b"first"), sequence=1))], NOW)
+        assert store.pushed(ID, [b"\x00a"]) == [last]
+
+    def test_a_row_of_a_later_time_waits_for_it(self, store: OnlineStore) -> None:
+        store.write(ID, PUSHED, [])
+        for sequence, time in enumerate([NOW - 1, NOW + 1]):
+            store.push(ID, [(b"\x00a", overlay.value(row(time), sequence=sequence))], NOW)
+        values = store.pushed(ID, [b"\x00a"])
+        assert overlay.newest([None], values, NOW) == [row(NOW - 1)]
+        assert overlay.newest([None], values, NOW + 1) == [row(NOW + 1)]
+
+    def test_a_generation_that_takes_no_pushes_says_so_and_reads_as_before(self, store: OnlineStore) -> None:
+        store.write(ID, SCHEMA, [(b"\x00a", b"one")])
+        with pytest.raises(ContractError, match="takes no pushed rows"):
+            store.push(ID, [(b"\x00a", overlay.value(row(NOW), sequence=1))], NOW)
+        assert store.pushed(ID, [b"\x00a", None]) == [None, None]
+        assert list(store.overlay(ID)) == []
+
+    def test_pushed_rows_of_what_is_not_there_are_told(self, store: OnlineStore) -> None:
+        value = overlay.value(row(NOW), sequence=1)
+        for attempt in (
+            lambda: store.push(ID, [(b"\x00a", value)], NOW),
+            lambda: store.pushed(ID, [b"\x00a"]),
+            lambda: list(store.overlay(ID)),
+        ):
+            with pytest.raises(NotPublishedError, match=ID):
+                attempt()
+
+    @pytest.mark.parametrize("key", [b"", b"k" * 482])
+    def test_a_key_that_no_store_can_hold_is_not_pushed(self, store: OnlineStore, key: bytes) -> None:
+        store.write(ID, PUSHED, [])
+        with pytest.raises(ContractError, match="1 to 481 bytes"):
+            store.push(ID, [(key, overlay.value(row(NOW), sequence=1))], NOW)
+
+    def test_an_overlay_is_its_generations_own_and_goes_with_it(
+        self, store: OnlineStore, open_store: Callable[[], OnlineStore]
+    ) -> None:
+        other = "airport_weather/v1/21-00000000"
+        for generation in (ID, other):
+            store.write(generation, PUSHED, [])
+        value = overlay.value(row(NOW), sequence=1)
+        store.push(ID, [(b"\x00a", value)], NOW)
+        with open_store() as reader:
+            assert reader.pushed(ID, [b"\x00a"]) == [value]
+            assert reader.pushed(other, [b"\x00a"]) == [None]
+            store.push(ID, [(b"\x00b", value)], NOW)
+            assert reader.pushed(ID, [b"\x00b"]) == [value]
+            store.drop(ID)
+            assert store.generations() == [other]
+        with open_store() as again, pytest.raises(NotPublishedError):
+            again.pushed(ID, [b"\x00a"])
+
+    def test_an_overlay_is_carried_into_another_generation(self, store: OnlineStore) -> None:
+        other = "airport_weather/v1/21-00000000"
+        for generation in (ID, other):
+            store.write(generation, PUSHED, [])
+        values = [(key, overlay.value(row(NOW - 1, text), sequence=1)) for key, text in pairs(10_000)]
+        random.Random(7).shuffle(values)
+        assert store.push(ID, values, NOW) == len(values)
+        newer = overlay.value(row(NOW, b"newer"), sequence=2)
+        store.push(other, [(values[0][0], newer)], NOW)
+        assert store.push(other, store.overlay(ID), NOW) == len(values)  # one of them is remembered as pruned
+        assert sorted(store.overlay(ID)) == sorted(values)
+        found = dict(store.overlay(other))
+        assert len(found) == len(values)
+        assert overlay.newest([None], [found[values[0][0]]], NOW) == [row(NOW, b"newer")]
+        assert [found[key] for key, _ in values[1:]] == [value for _, value in values[1:]]
+
+    def test_no_pushed_row_is_lost_whoever_pushes_at_once(self, open_store: Callable[[], OnlineStore]) -> None:
+        with open_store() as store:
+            store.write(ID, PUSHED, [])
+        keys = [key for key, _ in pairs(20)]
+        pushes = [
+            (key, overlay.value(row(NOW - draw.randrange(50), str(number).encode()), sequence=number))
+            for draw in [random.Random(3)]
+            for number, key in enumerate(keys * 30)
+        ]
+        failed: list[Exception] = []
+
+        def push(mine: Pairs) -> None:
+            try:
+                with open_store() as one:
+                    for start in range(0, len(mine), 7):
+                        one.push(ID, mine[start : start + 7], NOW)
+            except Exception as error:
+                failed.append(error)
+                raise
+
+        threads = [threading.Thread(target=push, args=(pushes[number::4],)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failed
+        expected: dict[bytes, bytes] = {}
+        for key, value in pushes:
+            expected[key] = overlay.merge(expected.get(key), value, NOW)
+        with open_store() as store:
+            assert dict(store.overlay(ID)) == expected

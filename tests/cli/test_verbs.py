@@ -80,13 +80,30 @@ def test_refresh_tells_what_it_skipped() -> None:
     assert "airport_weather@v2" in done("refresh", "airport_weather", "--no-publish")
 
 
-def test_push_appends_rows(tmp_path: Path) -> None:
-    assert told("push", "observations", "rows.json")["rows"] == 1
-    assert "observations" in done("push", "observations", "rows.json")
-    (tmp_path / "rows.json").write_text('[{"origin": "JFK", "fgo": true}]', encoding="utf-8")
-    assert call("push", "observations", str(tmp_path / "rows.json")).code == 1
+def test_push_reports_what_was_kept_rejected_and_put_online(tmp_path: Path) -> None:
+    answer = told("push", "observations", "rows.json", "--id", "one")
+    assert (answer["rows"], answer["rejected"], answer["repeated"]) == (1, [], False)
+    assert all(one["waits"] or one["rows"] for one in answer["versions"])
+    assert told("push", "observations", "rows.json", "--id", "one")["repeated"]
+    assert "observations: 1 rows kept, as an earlier push" in done("push", "observations", "rows.json", "--id", "one")
+    rows = tmp_path / "rows.json"
+    rows.write_text('[{"origin": "JFK", "fgo": true}]', encoding="utf-8")
+    assert call("push", "observations", str(rows)).code == 1
     assert call("push", "observation", "rows.json").code == 3
     assert call("push", "weather", "rows.json").code == 1
+
+
+def test_push_ends_with_one_if_a_row_is_rejected_and_keeps_the_others(tmp_path: Path) -> None:
+    good = json.loads(Path("rows.json").read_text(encoding="utf-8"))[0]
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text("\n".join(json.dumps(row) for row in (good, {**good, "origin": 1}, good)), encoding="utf-8")
+    said = call("push", "observations", str(lines))
+    assert said.code == 1
+    assert "2 rows kept, 1 rejected\n  row 1, origin: " in said.out
+    said = call("push", "observations", str(lines), "--json")
+    assert said.code == 1
+    answer = json.loads(said.out)
+    assert (answer["rows"], [(one["row"], one["field"]) for one in answer["rejected"]]) == (2, [(1, "origin")])
 
 
 def test_train_writes_frame_and_lock(tmp_path: Path) -> None:

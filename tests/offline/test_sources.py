@@ -28,7 +28,7 @@ from featurestore.model.source import (
     PushSource,
     Source,
 )
-from featurestore.model.types import Embedding, Float64, Int64, String, Timestamp
+from featurestore.model.types import Embedding, Int64, String, Timestamp
 from featurestore.offline.connection import connect
 from featurestore.offline.sources import SourceReader
 
@@ -284,43 +284,26 @@ def test_rows_of_other_libraries_are_tables_too(reader: SourceReader) -> None:
         reader.keep(ArrowSource("s", table={"x": [None]}))
 
 
-def test_pushed_rows_are_all_kept_even_the_same_twice(reader: SourceReader) -> None:
-    source = PushSource("s", schema={"i": Int64, "t": Timestamp, "e": Embedding(2)})
+def test_of_a_push_source_what_its_log_has_folded_is_read(reader: SourceReader) -> None:
+    source = PushSource("s", schema={"i": Int64, "e": Embedding(2)})
     assert rows(reader, source) == []
     empty = reader.data_version(source)
-    row = {"i": BIG, "t": "2013-01-01T01:00:00+01:00", "e": [1.0, 2.0]}
-    count, version = reader.push("s", source.location(), [row])
-    assert (count, version) == (1, reader.data_version(source))
-    assert version != empty
-    reader.push("s", source.location(), [row])
-    assert rows(reader, source) == [{**row, "t": datetime(2013, 1, 1, tzinfo=UTC)}] * 2
-    assert reader.push("s", source.location(), [])[0] == 0
+    table = pa.table({"i": [BIG], "e": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2))})
+    reader.log("s").append(table)
+    assert (rows(reader, source), reader.data_version(source)) == ([], empty)
+    reader.log("s").fold()
+    assert rows(reader, source) == table.to_pylist()
+    assert reader.data_version(source) != empty
 
 
-@pytest.mark.parametrize(
-    ("given", "why"),
-    [
-        ([{"i": "1", "x": 1.0}], "'i' pushed to source 's' is declared Int64"),
-        ([{"i": 1.5, "x": 1.0}], "'i' pushed to source 's' is declared Int64"),
-        ({"i": [1]}, "lack x"),
-        ({"i": [1], "x": [1.0], "extra": [1]}, "no column 'extra'"),
-        ({"i": [1, 2], "x": [1.0]}, "differ in length"),
-        (pa.table({"i": ["1"], "x": [1.0]}), "declared Int64 and holds string"),
-        (pa.table({"i": pa.array([2**63], pa.uint64()), "x": [1.0]}), "declared Int64"),
-    ],
-)
-def test_pushed_rows_that_do_not_fit_are_refused_whole(reader: SourceReader, given: object, why: str) -> None:
-    source = PushSource("s", schema={"i": Int64, "x": Float64})
-    with pytest.raises(ContractError, match=why):
-        reader.push("s", source.location(), given)
-    assert rows(reader, source) == []
-
-
-def test_a_pushed_embedding_has_its_length_and_no_null_elements(reader: SourceReader) -> None:
-    source = PushSource("s", schema={"e": Embedding(2)})
-    for bad in ([1.0], [1.0, None]):
-        with pytest.raises(ContractError, match="'e' pushed to source 's'"):
-            reader.push("s", source.location(), {"e": [bad]})
+def test_rows_may_be_read_in_place_of_a_sources_own(reader: SourceReader) -> None:
+    source = declared(reader, PushSource("s", schema={"i": Int64, "e": Embedding(2)}))
+    table = pa.table({"i": [BIG], "e": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2)), "more": ["x"]})
+    with connect(Path("store"), Settings()) as connection:
+        reader.register_rows(connection, source, table)
+        assert connection.execute("SELECT i, e FROM s").fetchall() == [(BIG, (1.0, 2.0))]
+        with pytest.raises(ContractError, match="column 'i' of source 's' is declared BIGINT and now is VARCHAR"):
+            reader.register_rows(connection, source, table.set_column(0, "i", pa.array(["1"])))
 
 
 # --- iceberg

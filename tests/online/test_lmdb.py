@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from featurestore.errors import ConfigError, ConflictError, CorruptError, NotPublishedError, RequestError
-from featurestore.online import lmdb_store
+from featurestore.online import lmdb_overlay, lmdb_store, overlay
 from featurestore.online.base import OnlineStore
 from featurestore.online.lmdb_store import LmdbStore
-from featurestore.testing.online import ID, SCHEMA, OnlineStoreSuite, pairs
+from featurestore.testing.online import ID, NOW, PUSHED, SCHEMA, OnlineStoreSuite, pairs, row
 
 
 class TestLmdb(OnlineStoreSuite):
@@ -34,6 +34,7 @@ class TestLmdbInSmallChunks(OnlineStoreSuite):
 
     @pytest.fixture
     def open_store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], OnlineStore]:
+        monkeypatch.setattr(lmdb_overlay, "_TRANSACTION_ROWS", 3)
         monkeypatch.setattr(lmdb_store, "_CHUNK_BYTES", 10_000)
         return lambda: LmdbStore(tmp_path)
 
@@ -302,3 +303,93 @@ def test_the_file_is_as_large_as_its_rows(tmp_path: Path, monkeypatch: pytest.Mo
     size = (tmp_path / "online" / ID / "data.mdb").stat().st_size
     assert size < 50_000 * 209 * (1.25 if order == "sorted" else 2.2)
     assert sorted(path.name for path in (tmp_path / "online" / ID).iterdir()) == ["data.mdb", "generation.json"]
+
+
+# ------------------------------------------------------------------------------------------------------ pushed rows
+
+
+def test_what_one_process_pushed_another_reads_at_once(tmp_path: Path) -> None:
+    with LmdbStore(tmp_path) as store:
+        store.write(ID, PUSHED, [])
+        key, value = b"\x00a", overlay.value(row(NOW), sequence=1)
+        assert store.pushed(ID, [key]) == [None]
+        code = f"store.push(ID, [({key!r}, {value!r})], {NOW})"
+        with child(code, tmp_path) as one:
+            assert one.wait(30) == 0
+        assert store.pushed(ID, [key]) == [value]
+
+
+def test_a_pusher_killed_at_any_moment_leaves_whole_values_and_a_free_overlay(tmp_path: Path) -> None:
+    with LmdbStore(tmp_path) as store:
+        store.write(ID, PUSHED, [])
+        code = """
+from featurestore.online import overlay
+from featurestore.testing.online import NOW, row
+for number in range(1_000_000):
+    store.push(ID, [(b"\\x00" + bytes([key]), overlay.value(row(NOW - 1_000_000 + number), sequence=number))
+                    for key in range(50)], NOW)
+    print(number, flush=True)
+"""
+        for _ in range(3):
+            with child(code, tmp_path) as pusher:
+                assert pusher.stdout is not None
+                for line in pusher.stdout:
+                    if int(line) >= 10:
+                        break
+                os.kill(pusher.pid, signal.SIGKILL)
+            values = {key: value for key, value in store.overlay(ID) if key != b"\x00mine"}
+            assert len(values) == 50
+            assert len(set(values.values())) == 1  # each push is one transaction
+            (newest,) = {overlay.newest([None], [value], NOW)[0] for value in values.values()}
+            assert newest is not None
+            assert int.from_bytes(newest[:8], "little") >= NOW - 1_000_000 + 10
+            assert store.push(ID, [(b"\x00mine", overlay.value(row(NOW), sequence=1))], NOW) in {0, 1}
+
+
+def test_a_forked_child_opens_its_own_overlay(tmp_path: Path) -> None:
+    code = """
+import os
+from featurestore.online import overlay
+from featurestore.testing.online import NOW, PUSHED, row
+store.write(ID, PUSHED, [])
+value = overlay.value(row(NOW), sequence=1)
+store.push(ID, [(b"a", value)], NOW)
+child = os.fork()
+if not child:
+    store.push(ID, [(b"b", value)], NOW)
+    os._exit(0 if store.pushed(ID, [b"a", b"b"]) == [value, value] else 1)
+print(os.waitpid(child, 0)[1], store.pushed(ID, [b"a", b"b"]) == [value, value])
+"""
+    with child(code, tmp_path) as one:
+        assert one.communicate(timeout=60)[0] == "0 True\n"
+
+
+@pytest.mark.parametrize("damage", [b"", b"no environment" * 1_000])
+def test_a_damaged_overlay_is_told(tmp_path: Path, damage: bytes) -> None:
+    with LmdbStore(tmp_path) as store:
+        store.write(ID, PUSHED, [])
+    (tmp_path / "online" / ID / "overlay" / "data.mdb").write_bytes(damage)
+    with LmdbStore(tmp_path) as store, pytest.raises(CorruptError, match="damaged"):
+        store.read(ID, [b"\x00a"])
+
+
+def test_an_overlay_cut_short_is_told_before_it_is_read(tmp_path: Path) -> None:
+    with LmdbStore(tmp_path) as store:
+        store.write(ID, PUSHED, [])
+        store.push(ID, [(key, overlay.value(row(NOW), sequence=1)) for key, _ in pairs(2_000)], NOW)
+    file = tmp_path / "online" / ID / "overlay" / "data.mdb"
+    os.truncate(file, file.stat().st_size // 2)
+    with LmdbStore(tmp_path) as store, pytest.raises(CorruptError, match="damaged"):
+        store.pushed(ID, [b"\x00a"])
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lmdb_overlay, "_MAP_BYTES", 1 << 18)
+    value = overlay.value(row(NOW, b"x" * 1_000), sequence=1)
+    with LmdbStore(tmp_path) as store:
+        store.write(ID, PUSHED, [])
+        store.push(ID, [(b"\x00first", value)], NOW)
+        with pytest.raises(ConfigError, match="cannot push rows"):
+            store.push(ID, [(key, value) for key, _ in pairs(2_000)], NOW)
+        assert store.pushed(ID, [b"\x00first"]) == [value]
+        assert list(store.overlay(ID)) == [(b"\x00first", value)]

@@ -23,6 +23,8 @@ from featurestore.online.lookup import Asked
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 from featurestore.serving.answering import WorkerOptions, answer_from
 from featurestore.serving.listener import bind
+from featurestore.serving.push_service import Pushes
+from featurestore.serving.service import OnlineReads
 
 PRESENT, NULL, NOT_FOUND, EXPIRED = (STATUS_BY_CODE.index(status) for status in Status)
 
@@ -159,12 +161,14 @@ ENTITIES = {"origin": ["JFK", None], "day": [date(2024, 1, 1), None], "n": [2**5
 
 
 @contextmanager
-def served(store: OneAnswer, *, threads: int = 4, grace: float = 5.0) -> Iterator[str]:
+def served(store: OnlineReads, *, threads: int = 4, grace: float = 5.0, pushes: Pushes | None = None) -> Iterator[str]:
     """Serve a store from a thread of this process; yield the address."""
     listener = bind("127.0.0.1:0")
     stop, ready = threading.Event(), threading.Event()
     options = WorkerOptions(None, listener.address, threads, grace)
-    thread = threading.Thread(target=answer_from, args=(store, options), kwargs={"stop": stop, "ready": ready.set})
+    thread = threading.Thread(
+        target=answer_from, args=(store, options), kwargs={"stop": stop, "ready": ready.set, "pushes": pushes}
+    )
     thread.start()
     try:
         assert ready.wait(30)
