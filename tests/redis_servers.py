@@ -30,6 +30,7 @@ class RedisProcess:
     port: int
     folder: Path
     options: Sequence[str]
+    program: str = "redis-server"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -37,7 +38,7 @@ class RedisProcess:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = [need("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        command = [need(self.program), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log)
         end = time.monotonic() + _PATIENCE
@@ -60,10 +61,10 @@ class RedisProcess:
 
 
 @contextmanager
-def redis_process(folder: Path, *options: str) -> Iterator[RedisProcess]:
+def redis_process(folder: Path, *options: str, program: str = "redis-server") -> Iterator[RedisProcess]:
     """Start a server that keeps nothing on disk, unless options say so; it ends with the `with` block."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = RedisProcess(_free_port(), folder, ["--save", "", "--appendonly", "no", *options])
+    server = RedisProcess(_free_port(), folder, ["--save", "", "--appendonly", "no", *options], program)
     server.start()
     try:
         yield server

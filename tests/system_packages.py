@@ -13,7 +13,6 @@ __all__ = ["need"]
 
 PACKAGES = {
     "redis-server": "redis-server",
-    "redis-cli": "redis-tools",
 }
 """Program to its Debian package."""
 
