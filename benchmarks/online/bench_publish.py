@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -62,10 +63,13 @@ def names(view: int, size: Size) -> list[str]:
 def generate(folder: Path, size: Size) -> None:
     """Write the rows of every view, one a entity, as Parquet with microseconds."""
     draw = np.random.default_rng(1)
-    times = pa.array(np.full(size.entities, int(SEEN.timestamp() * 1e6)), pa.timestamp("us", "UTC"))
+    keys: list[Any] = [
+        pa.array(np.arange(size.entities)),
+        pa.array(np.full(size.entities, int(SEEN.timestamp() * 1e6)), pa.timestamp("us", "UTC")),
+    ]
     for view in range(size.views):
-        values = {name: draw.random(size.entities) for name in names(view, size)}
-        pq.write_table(pa.table({"k": np.arange(size.entities), "ts": times, **values}), folder / f"fv{view}.parquet")
+        values = [pa.array(draw.random(size.entities)) for _ in range(size.features)]
+        pq.write_table(pa.table([*keys, *values], ["k", "ts", *names(view, size)]), folder / f"fv{view}.parquet")
 
 
 def configure(folder: Path, peer: str, url: str, size: Size) -> Path:
