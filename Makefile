@@ -17,9 +17,11 @@ demo: .venv/.installed-demo  ## the whole story on real flight data, under three
 	@$(BIN)/python -m examples.flights.demo
 
 test: .venv/.installed-dev  ## the fast tests, with the coverage floor
+	@$(BIN)/python -m tests.system_packages
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term-missing:skip-covered
 
 test-all: .venv/.installed-dev  ## every test, the slow ones too
+	@$(BIN)/python -m tests.system_packages
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 check: .venv/.installed-dev  ## lint, formatting, types, import layers, generated code, the protocol's rules

@@ -12,11 +12,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from featurestore.errors import ConfigError, NotFoundError, nearest
 from featurestore.model.settings import Settings
+from featurestore.online.address import Address
 
 __all__ = ["CATALOG", "DEFAULT_FOLDER", "DEFAULT_TOML", "PREFIX", "load"]
 
@@ -35,7 +36,9 @@ _STORE = "store"
 class _Sources(BaseSettings):
     """The settings as they are read and checked; the defaults are those of `Settings`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     memory_limit: str = Field(_DEFAULTS.memory_limit, pattern=r"(?i)^\d+(\.\d+)?\s*([KMGT]I?)?B$")
     threads: int = Field(_DEFAULTS.threads, ge=0)
@@ -44,6 +47,14 @@ class _Sources(BaseSettings):
     compression: str = Field(_DEFAULTS.compression, pattern="^(none|lz4|zstd)$")
     max_runs: int = Field(_DEFAULTS.max_runs, ge=2)
     keep_generations: int = Field(_DEFAULTS.keep_generations, ge=1)
+    online: str = _DEFAULTS.online
+    key_prefix: str = Field(_DEFAULTS.key_prefix, pattern=r"^[A-Za-z0-9_.:-]+$")
+
+    @field_validator("online")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        Address.parse(value)  # its ConfigError tells no password
+        return value
 
     @classmethod
     def settings_customise_sources(

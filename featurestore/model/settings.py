@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Settings"]
 
@@ -29,6 +29,11 @@ class Settings:
         Sorted runs of a table beside the one being written, from which on they are merged.
     keep_generations
         Online generations kept for each feature version.
+    online
+        Where online rows lie: `"lmdb"`, in the store's folder, or the URL of a Redis or Valkey server or cluster.
+        It may hold a password, so it is never shown.
+    key_prefix
+        Begins the name of each of our keys there.
     """
 
     memory_limit: str = "2GB"
@@ -38,3 +43,5 @@ class Settings:
     compression: str = "none"
     max_runs: int = 8
     keep_generations: int = 2
+    online: str = field(default="lmdb", repr=False)
+    key_prefix: str = "featurestore"

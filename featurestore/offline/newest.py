@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +29,7 @@ def newest_rows(
     at: int | None = None,
     batch_rows: int = 65_536,
     settings: Settings | None = None,
+    counted: Callable[[int], object] = int,
 ) -> Iterator[pa.RecordBatch]:
     """Give the newest row of each key with an event time up to `at`, sorted by key.
 
@@ -42,6 +43,8 @@ def newest_rows(
         The files of a snapshot, in order.
     at
         Microseconds since 1970 UTC; None takes all.
+    counted
+        Called once with the number of rows, before the first of them.
 
     Yields
     ------
@@ -59,41 +62,50 @@ def newest_rows(
         if file.rows and (at is None or definition.event_time is None or file.first is None or file.first <= at)
     ]
     if not wanted:
+        counted(0)
         return
     missing = [file.path for file in wanted if not (Path(root) / file.path).is_file()]
     if missing:
         message = f"{Path(root) / missing[0]} is missing: restore it from a backup, or materialize again."
         raise CorruptError(message)
-    query = _query(Path(root), definition, wanted, at, [(name, to_duckdb(type_)) for name, type_ in columns])
+    winners = _winners(Path(root), definition, wanted, at)
+    query = _query(Path(root), definition, wanted, [(name, to_duckdb(type_)) for name, type_ in columns])
     with (
         connect(Path(root), settings or Settings()) as connection,
         translated(f"the rows of feature view {definition.view!r}", binding=CorruptError),
     ):
+        connection.execute(winners)
+        counted(connection.sql("SELECT count(*) FROM winners").fetchall()[0][0])
         for batch in read_ahead(connection, query, batch_rows):
             if batch.num_rows:
                 yield batch.cast(schema)
 
 
-def _query(
-    root: Path, definition: Definition, files: Sequence[DataFile], at: int | None, columns: Sequence[tuple[str, str]]
-) -> str:
+def _winners(root: Path, definition: Definition, files: Sequence[DataFile], at: int | None) -> str:
+    """Return the statement that keeps the position of each key's newest row; DuckDB spills what is too much."""
     keys = ", ".join(identifier(key) for key, _ in definition.keys)
     event = definition.event_time
     narrow = keys if event is None else f"{keys}, {identifier(event)}"
     moment = "0" if event is None else f"epoch_us({identifier(event)})"
     up_to = "" if event is None or at is None else f"WHERE {moment} <= {at}"
-    values = ", ".join(f"CAST(rows.{identifier(name)} AS {type_}) AS {identifier(name)}" for name, type_ in columns)
-    names = ", ".join(identifier(name) for name, _ in columns)
     return f"""
-        WITH winners AS (
+        CREATE TEMP TABLE winners AS
+        SELECT CAST((("__best" % {_ROWS}) + {_ROWS}) % {_ROWS} AS BIGINT) AS "__position" FROM (
             SELECT max(CAST({moment} AS HUGEINT) * {_ROWS} + "__position") AS "__best"
             FROM ({positioned_rows(root, files, narrow)}) {up_to} GROUP BY {keys}
         )
+    """
+
+
+def _query(root: Path, definition: Definition, files: Sequence[DataFile], columns: Sequence[tuple[str, str]]) -> str:
+    """Return the query of the winners' rows, sorted by key: a single run is so already, and DuckDB keeps its order."""
+    values = ", ".join(f"CAST(rows.{identifier(name)} AS {type_}) AS {identifier(name)}" for name, type_ in columns)
+    names = ", ".join(identifier(name) for name, _ in columns)
+    order = ", ".join(f"rows.{identifier(key)}" for key, _ in definition.keys)
+    return f"""
         SELECT {values} FROM ({positioned_rows(root, files, names)}) AS rows
-        SEMI JOIN (
-            SELECT CAST((("__best" % {_ROWS}) + {_ROWS}) % {_ROWS} AS BIGINT) AS "__position" FROM winners
-        ) AS won ON rows."__position" = won."__position"
-        ORDER BY {", ".join(f"rows.{identifier(key)}" for key, _ in definition.keys)}
+        SEMI JOIN winners ON rows."__position" = winners."__position"
+        {f"ORDER BY {order}" if len(files) > 1 else ""}
     """
 
 

@@ -6,11 +6,17 @@ A backend implements `OnlineStore` and passes `featurestore.testing.online.Onlin
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-__all__ = ["PUSHES", "OnlineStore"]
+from featurestore.errors import ConflictError, NotPublishedError, RequestError
+
+__all__ = ["LONGEST_KEY", "PUSHES", "OnlineStore", "check_id", "exists", "missing"]
+
+LONGEST_KEY = 481
+"""What `keys.py` makes at most: a marker and 480 bytes."""
 
 PUSHES = "pushes"
 """Name in a generation's schema: true if it has an overlay, so that reads of the others cost nothing more."""
@@ -121,3 +127,29 @@ class OnlineStore(ABC):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+_ID = re.compile(r"[A-Za-z0-9_\-.]+(/[A-Za-z0-9_\-.]+)*")
+
+
+def check_id(generation_id: str) -> str:
+    """Return the id of a generation if it is one; RequestError if not."""
+    if not _ID.fullmatch(generation_id) or any(word.startswith(".") for word in generation_id.split("/")):
+        message = (
+            f"{generation_id!r} is not the id of a generation: write words of ASCII letters, digits, '_', '-' and "
+            "'.', separated by '/', none of which starts with '.'."
+        )
+        raise RequestError(message)
+    return generation_id
+
+
+def exists(generation_id: str) -> ConflictError:
+    """Return the error of a second write of one id."""
+    return ConflictError(f"the online generation {generation_id!r} exists, and generations never change: use a new id.")
+
+
+def missing(generation_id: str, where: object) -> NotPublishedError:
+    """Return the error of reading what is not there."""
+    return NotPublishedError(
+        f"the online store holds no generation {generation_id!r} ({where}): publish the version again."
+    )

@@ -377,9 +377,11 @@ def encode_rows(
     types = [type_ for _, type_ in keys]
     for batch in batches:
         encoded = encode_keys([batch.column(name) for name, _ in keys], types)
-        for key, row in zip(encoded, codec.encode_batch(batch, event_time), strict=True):
-            if key is not None:
-                yield key, row
+        rows = zip(encoded, codec.encode_batch(batch, event_time), strict=True)
+        if None in encoded:
+            yield from ((key, row) for key, row in rows if key is not None)
+        else:
+            yield from rows
 
 
 def _pieces(heads: Numbers) -> list[bytes]:

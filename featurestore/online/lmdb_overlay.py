@@ -17,13 +17,10 @@ from typing import Any
 
 import lmdb
 
-from featurestore.errors import ContractError
+from featurestore.online.chunks import check_keys
 from featurestore.online.overlay import merge
 
-__all__ = ["LONGEST_KEY", "LmdbOverlay", "open_environment"]
-
-LONGEST_KEY = 481
-"""What `keys.py` makes at most: a marker and 480 bytes."""
+__all__ = ["LmdbOverlay", "open_environment"]
 
 _FOLDER, _DATA = "overlay", "data.mdb"
 _MAP_BYTES = 1 << 36  # address space, not disk; the same in every process, so that none meets a larger file
@@ -82,10 +79,7 @@ class LmdbOverlay:
         pending = iter(values)
         changed = 0
         while chunk := list(islice(pending, _TRANSACTION_ROWS)):
-            for key, _ in chunk:
-                if not 0 < len(key) <= LONGEST_KEY:
-                    message = f"a key of the online store has 1 to {LONGEST_KEY} bytes: encode it with `encode_keys`."
-                    raise ContractError(message)
+            check_keys(key for key, _ in chunk)
             with self.environment.begin(write=True) as transaction:
                 for key, value in chunk:
                     held = transaction.get(key)

@@ -18,14 +18,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import shutil
 import threading
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -33,19 +31,18 @@ from weakref import WeakValueDictionary, finalize
 
 import lmdb
 
-from featurestore.errors import ConfigError, ConflictError, ContractError, CorruptError, NotPublishedError, RequestError
-from featurestore.online.base import PUSHES, OnlineStore
-from featurestore.online.lmdb_overlay import LONGEST_KEY, LmdbOverlay, open_environment
+from featurestore.errors import ConfigError, ContractError, CorruptError
+from featurestore.online.base import PUSHES, OnlineStore, check_id, exists, missing
+from featurestore.online.chunks import TWICE, check_keys, chunks
+from featurestore.online.lmdb_overlay import LmdbOverlay, open_environment
 
 __all__ = ["LmdbStore"]
 
-_ID = re.compile(r"[A-Za-z0-9_\-.]+(/[A-Za-z0-9_\-.]+)*")
 _DATA, _META, _BUILDING = "data.mdb", "generation.json", ".building"
 _MAP_BYTES = 1 << 40  # address space, not disk: the file grows as it is written
 _CHUNK_BYTES = 64 << 20
 _TRANSACTION_ROWS = 16_384  # each may dirty a page, which is held in memory until the commit
 _CHECKED_BYTES = 1 << 20  # read at once for the checksum: stays in a core's cache
-_ROW_OVERHEAD = 150  # bytes that a (key, row) pair of Python objects costs beyond its contents
 
 
 class LmdbStore(OnlineStore):
@@ -66,7 +63,7 @@ class LmdbStore(OnlineStore):
         """Write one generation and return how many keys it holds (see `OnlineStore.write`)."""
         target = self._path(generation_id)
         if target.exists() or any((parent / _META).exists() for parent in target.parents):
-            raise _exists(generation_id)
+            raise exists(generation_id)
         try:
             return self._write(target, generation_id, schema, rows)
         except (lmdb.Error, OSError) as error:
@@ -171,21 +168,14 @@ class LmdbStore(OnlineStore):
                 fresh.rename(target)
             except OSError as error:
                 if target.exists():
-                    raise _exists(generation_id) from error
+                    raise exists(generation_id) from error
                 raise
             for parent in [*target.parents][: len(target.relative_to(self._folder).parts) + 1]:
                 _sync(parent)
         return count
 
     def _path(self, generation_id: str) -> Path:
-        words = generation_id.split("/")
-        if not _ID.fullmatch(generation_id) or any(word.startswith(".") for word in words):
-            message = (
-                f"{generation_id!r} is not the id of a generation: write words of ASCII letters, digits, '_', '-' and "
-                "'.', separated by '/', none of which starts with '.'."
-            )
-            raise RequestError(message)
-        return self._folder.joinpath(*words)
+        return self._folder.joinpath(*check_id(generation_id).split("/"))
 
     def _open(self, generation_id: str) -> _Environment:
         if self._pid != os.getpid():  # a forked child opens its own
@@ -284,7 +274,7 @@ def _told(path: Path, generation_id: str) -> Iterator[None]:
         yield
     except (OSError, lmdb.Error) as error:
         if not path.exists():  # never there, or dropped meanwhile
-            raise _missing(generation_id, path) from None
+            raise missing(generation_id, path) from None
         raise _corrupt(generation_id, str(error)) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _corrupt(generation_id, f"{_META} cannot be read ({error})") from error
@@ -299,20 +289,10 @@ def _checksum(path: Path, meta: Mapping[str, Any]) -> int:
     return found
 
 
-def _missing(generation_id: str, path: Path) -> NotPublishedError:
-    return NotPublishedError(
-        f"the online store holds no generation {generation_id!r} ({path}): publish the version again."
-    )
-
-
 def _corrupt(generation_id: str, what: str) -> CorruptError:
     return CorruptError(
         f"the online generation {generation_id!r} is damaged: {what}. Publish the version again, which makes a new one."
     )
-
-
-def _exists(generation_id: str) -> ConflictError:
-    return ConflictError(f"the online generation {generation_id!r} exists, and generations never change: use a new id.")
 
 
 # ------------------------------------------------------------------------------------------------------- writing
@@ -328,9 +308,12 @@ def _build(folder: Path, rows: Iterable[tuple[bytes, bytes]]) -> int:
     count = 0
     with lmdb.open(str(folder), map_size=_MAP_BYTES, sync=False, lock=False) as environment:
         last = b""
-        for chunk in _chunks(rows):
+        for chunk in chunks(rows, _CHUNK_BYTES):
             chunk.sort(key=_key)
-            _check(chunk)
+            keys = {key for key, _ in chunk}
+            check_keys(keys)
+            if len(keys) < len(chunk):
+                raise ContractError(TWICE)
             append = chunk[0][0] > last
             appended &= append
             for start in range(0, len(chunk), _TRANSACTION_ROWS):
@@ -338,7 +321,7 @@ def _build(folder: Path, rows: Iterable[tuple[bytes, bytes]]) -> int:
                 with environment.begin(write=True) as transaction:
                     _, added = transaction.cursor().putmulti(part, overwrite=False, append=append)
                 if added != len(part):
-                    raise ContractError(_TWICE)
+                    raise ContractError(TWICE)
             count += len(chunk)
             last = max(last, chunk[-1][0])
         environment.sync(True)  # noqa: FBT003 - force
@@ -348,33 +331,8 @@ def _build(folder: Path, rows: Iterable[tuple[bytes, bytes]]) -> int:
     return count
 
 
-_TWICE = "two rows for the online store have one key: keep the newest row of each key."
-
-
 def _key(pair: tuple[bytes, bytes]) -> bytes:
     return pair[0]
-
-
-def _check(chunk: Sequence[tuple[bytes, bytes]]) -> None:
-    for before, after in pairwise(chunk):
-        if before[0] == after[0]:
-            raise ContractError(_TWICE)
-    if not chunk[0][0] or any(len(key) > LONGEST_KEY for key, _ in chunk):
-        message = f"a key of the online store has 1 to {LONGEST_KEY} bytes: encode it with `encode_keys`."
-        raise ContractError(message)
-
-
-def _chunks(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    chunk: list[tuple[bytes, bytes]] = []
-    held = 0
-    for pair in rows:
-        chunk.append(pair)
-        held += len(pair[0]) + len(pair[1]) + _ROW_OVERHEAD
-        if held >= _CHUNK_BYTES:
-            yield chunk
-            chunk, held = [], 0
-    if chunk:
-        yield chunk
 
 
 def _compact(environment: lmdb.Environment, folder: Path) -> None:

@@ -75,9 +75,9 @@ class Context:
     @cached_property
     def online(self) -> OnlineStore:
         """The rows ready to serve."""
-        from featurestore.online.lmdb_store import LmdbStore  # noqa: PLC0415
+        from featurestore.online.opening import open_online  # noqa: PLC0415
 
-        return LmdbStore(self.root)
+        return open_online(self.root, self.settings)
 
     def paths(self, snapshot: Snapshot) -> tuple[Path, ...]:
         """Return where a snapshot's files are, in order of the runs."""

@@ -144,8 +144,19 @@ def _sweep(context: Context, version: FeatureVersion) -> None:
 def _newest(
     context: Context, version: FeatureVersion, snapshot: Snapshot, as_of: int | None
 ) -> Iterator[pa.RecordBatch]:
-    done = 0
-    for batch in newest_rows(context.root, version.definition, snapshot.files, at=as_of):
-        done += batch.num_rows
-        context.progress(f"publish {version.reference}", done, None)
+    """Give the rows to be published, and report those that were put to use."""
+    step = f"publish {version.reference}"
+    done, total = 0, 0
+
+    def counted(rows: int) -> None:
+        nonlocal total
+        total = rows
+        context.progress(step, 0, rows)
+
+    batches = newest_rows(
+        context.root, version.definition, snapshot.files, at=as_of, settings=context.settings, counted=counted
+    )
+    for batch in batches:
         yield batch
+        done += batch.num_rows
+        context.progress(step, done, total)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from featurestore.errors import ConflictError, ContractError, NotPublishedError
+from featurestore.errors import ConflictError, ContractError, NotPublishedError, RequestError
 from featurestore.online import overlay
 from featurestore.online.base import PUSHES, OnlineStore
 
@@ -199,6 +199,43 @@ class OnlineStoreSuite:
                 thread.join()
         assert not wrong
         assert store.generations() == [ID]
+
+    def test_writers_at_once_do_not_disturb_each_other(self, open_store: Callable[[], OnlineStore]) -> None:
+        ids = [f"airport_weather/v1/{number}-aaaaaaaa" for number in range(4)]
+        written: dict[str, int] = {}
+
+        def write(generation: str) -> None:
+            with open_store() as one:
+                written[generation] = one.write(generation, SCHEMA, pairs(3_000))
+
+        threads = [threading.Thread(target=write, args=(generation,)) for generation in ids]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert written == dict.fromkeys(ids, 3_000)
+        keys, rows = map(list, zip(*pairs(3_000), strict=True))
+        with open_store() as store:
+            assert store.generations() == ids
+            assert all(store.read(generation, keys) == rows for generation in ids)
+
+    def test_of_two_writers_of_one_id_the_first_to_finish_wins(self, open_store: Callable[[], OnlineStore]) -> None:
+        def overtaken() -> Iterator[tuple[bytes, bytes]]:
+            yield b"\x00a", b"late"
+            with open_store() as other:
+                other.write(ID, SCHEMA, [(b"\x00a", b"first")])
+
+        with open_store() as store:
+            with pytest.raises(ConflictError, match="exists"):
+                store.write(ID, SCHEMA, overtaken())
+            assert store.read(ID, [b"\x00a"]) == [b"first"]
+            assert store.generations() == [ID]
+
+    @pytest.mark.parametrize("name", ["", "/x", "../x", "a//b", "a/", ".building/x", "a b", "ä"])
+    def test_what_is_no_id_is_refused(self, store: OnlineStore, name: str) -> None:
+        with pytest.raises(RequestError, match="not the id"):
+            store.write(name, SCHEMA, [])
+        assert store.generations() == []
 
     # ------------------------------------------------------------------------------------------- pushed rows
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -269,19 +269,6 @@ def test_no_room_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ConfigError, match="cannot write the online generation"):
         store.write(ID, SCHEMA, pairs(10_000))
     assert store.generations() == []
-    assert building(tmp_path) == []
-
-
-def test_of_two_writers_of_one_id_the_first_to_finish_wins(tmp_path: Path) -> None:
-    store = LmdbStore(tmp_path)
-
-    def overtaken() -> Iterator[tuple[bytes, bytes]]:
-        yield b"\x00a", b"late"
-        LmdbStore(tmp_path).write(ID, SCHEMA, [(b"\x00a", b"first")])
-
-    with pytest.raises(ConflictError, match="exists"):
-        store.write(ID, SCHEMA, overtaken())
-    assert store.read(ID, [b"\x00a"]) == [b"first"]
     assert building(tmp_path) == []
 
 

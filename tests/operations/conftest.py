@@ -37,7 +37,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def store(folder: Path) -> Iterator[fs.FeatureStore]:
+def online() -> str:
+    """The setting `online`; a module that overrides it runs its tests on other backends."""
+    return "lmdb"
+
+
+@pytest.fixture
+def store(folder: Path, online: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[fs.FeatureStore]:
+    monkeypatch.setenv("FEATURESTORE_ONLINE", online)
     (folder / "weather").mkdir()
     weather().write_parquet(folder / "weather" / "0.parquet")
     with fs.open_store(folder / "store") as opened:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +15,18 @@ import pytest
 
 import featurestore as fs
 from tests.operations.conftest import ViewMaker, hour, weather
+from tests.redis_servers import RedisProcess
 
 AT = hour(47)
 JFK = {"origin": ["JFK"]}
+
+
+@pytest.fixture(params=["lmdb", "redis"])
+def online(request: pytest.FixtureRequest) -> str:
+    if request.param == "lmdb":
+        return "lmdb"
+    server: RedisProcess = request.getfixturevalue("redis_server")
+    return server.url
 
 
 @pytest.fixture
@@ -203,7 +216,8 @@ def test_a_caller_with_another_lock_is_refused(live: fs.FeatureStore) -> None:
 def test_old_generations_leave_the_online_store(live: fs.FeatureStore) -> None:
     for _ in range(4):
         live.publish("airport_weather@v1", at=AT)
-    assert len(list((live.root / "online" / "airport_weather" / "v1").iterdir())) == 2
+    held = live._context.online.generations()
+    assert len([generation for generation in held if generation.startswith("airport_weather/v1/")]) == 2
     assert winds(live, model="delay@1") == [WIND]
 
 
@@ -247,3 +261,38 @@ def test_a_read_only_store_refuses_to_change(live: fs.FeatureStore, view: ViewMa
             reader.apply([view("wind + 5")])
         with pytest.raises(fs.ReadOnlyError):
             reader.activate("airport_weather@v1")
+
+
+_PUBLISH = """
+import sys, time
+import featurestore as fs
+def report(what, done, total):
+    if done:
+        print(what, done, total, flush=True)
+        time.sleep(60)
+with fs.open_store(sys.argv[1]) as store:
+    store.report_progress(report)
+    store.publish("airport_weather@v1", at=sys.argv[2])
+"""
+
+
+def test_a_publish_that_was_killed_changes_nothing_and_is_done_again(live: fs.FeatureStore) -> None:
+    before, served = live._context.online.generations(), winds(live, features=["airport_weather@v1:wind"])
+    command = [sys.executable, "-c", _PUBLISH, str(live.root), AT.isoformat()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "publish airport_weather@v1 2 2\n"
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert live._context.online.generations() == before
+    assert winds(live, features=["airport_weather@v1:wind"]) == served
+    generation = live.publish("airport_weather@v1", at=AT)
+    assert live._context.online.generations() == sorted([*before, generation.id])
+    assert winds(live, features=["airport_weather@v1:wind"]) == served
+
+
+def test_a_publish_tells_how_far_it_is(live: fs.FeatureStore) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    live.report_progress(lambda *report: told.append(report))
+    live.publish("airport_weather@v1", at=AT)
+    assert told == [("publish airport_weather@v1", 0, 2), ("publish airport_weather@v1", 2, 2)]
