@@ -43,7 +43,7 @@ ROLES: dict[str, str] = {
 ANONYMOUS = "anonymous"
 """Who acts where callers do not say who they are."""
 
-_THREADS = 2
+_THREADS = 4
 _PROGRESS_SECONDS = 0.2
 """Between two messages of progress."""
 
