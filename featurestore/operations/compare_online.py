@@ -81,7 +81,8 @@ def compare_online(
     if entities is None:
         entities = _sampled(context, told, keys, sample, seed)
     columns = read_entities(entities, keys, ())
-    table = pa.table([pa.array(column) for column in columns.values()], names=[*columns])
+    arrays = [column if isinstance(column, pa.Array) else pa.array(column) for column in columns.values()]
+    table = pa.table(arrays, names=[*columns])
     replay = _Replay(context, {name: parse_reference(reference).on for name, reference, _ in told.columns}, moment)
     found: list[ColumnComparison] = []
     for start in range(0, max(table.num_rows, 1), _ROWS_A_READ):
