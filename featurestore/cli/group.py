@@ -48,6 +48,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "retire": Verb("retire:retire", "Mark a feature version as not to be used any more."),
         "get": Verb("get:get", "Look features up, as the server would."),
         "serve": Verb("serve:serve", "Serve features over gRPC."),
+        "token": Verb("token:token", "Make a bearer token for callers of a server."),
     },
     "Ask": {
         "status": Verb("status:status", "What the store holds, and how fresh it is."),

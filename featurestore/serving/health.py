@@ -15,11 +15,14 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from featurestore.serving.pool import CallPool
+
 __all__ = ["HEALTH", "Health", "reflection_handler"]
 
 HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 _THREADS = 2
+_MOST_THREADS = 64
 _SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 _NOT_SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
 _UNKNOWN = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
@@ -51,7 +54,7 @@ class Health:
 
     def __init__(self, *services: str) -> None:
         self._services = {"", *services}
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="health")
+        self._pool = CallPool(_THREADS, most=_MOST_THREADS, name="health")
         self._lock = threading.Lock()  # nothing is sent under it
         self._watchers: set[_Send] = set()
         self._draining = False
@@ -64,6 +67,10 @@ class Health:
         watch = grpc.unary_stream_rpc_method_handler(_InPool(self._watch, self._pool, streams=True), read, write)
         return grpc.method_handlers_generic_handler(HEALTH, {"Check": check, "Watch": watch})
 
+    def tend(self, receive_seconds: float) -> None:
+        """See `CallPool.tend`: who sends half a question must not keep others from asking."""
+        self._pool.tend(receive_seconds)
+
     def drain(self) -> None:
         """Tell every watcher, and whoever asks from now on, that nothing is served any more; end the watches."""
         with self._lock:
@@ -71,6 +78,10 @@ class Health:
             watchers, self._watchers = self._watchers, set()
         for send in watchers:
             self._pool.submit(_end, send)
+
+    def close(self) -> None:
+        """End the threads, once the server has stopped."""
+        self._pool.shutdown()
 
     def _check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext

@@ -17,7 +17,9 @@ from dataclasses import asdict
 from typing import Any
 
 from featurestore.errors import FeatureStoreError
+from featurestore.model.serving import ServingSettings
 from featurestore.serving.answering import WorkerOptions, answer_from
+from featurestore.serving.logs import log_to_stderr
 from featurestore.store import open_store
 
 __all__ = ["command", "run", "stop_signals"]
@@ -36,7 +38,7 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     FeatureStoreError
         If the store cannot be opened.
     """
-    with open_store(options.store_path, read_only=True) as store, store.following(FOLLOW_SECONDS):
+    with open_store(options.store_path, read_only=not options.writable) as store, store.following(FOLLOW_SECONDS):
         answer_from(store, options, stop=stop, ready=ready)
 
 
@@ -85,7 +87,8 @@ def command(options: WorkerOptions, report_to: int) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Run as the supervisor's child: say `ready`, or why not, in one line of JSON; stop when standard input ends."""
-    options = WorkerOptions(**json.loads(arguments[0]))
+    options = _options(json.loads(arguments[0]))
+    log_to_stderr(options.settings.log_format)
     stop = threading.Event()
     threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
     with os.fdopen(int(arguments[1]), "w", encoding="utf-8") as report:
@@ -100,6 +103,13 @@ def main(arguments: list[str]) -> int:
             say(state="failed", error=type(error).__name__, text=str(error))
             return 1
     return 0
+
+
+def _options(told: dict[str, Any]) -> WorkerOptions:
+    settings = told.pop("settings")
+    if settings["anonymous"] is not None:
+        settings["anonymous"] = tuple(settings["anonymous"])
+    return WorkerOptions(**told, settings=ServingSettings(**settings))
 
 
 def _stop_with_parent(stop: threading.Event) -> None:
