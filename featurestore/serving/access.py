@@ -33,6 +33,7 @@ ROLES: dict[str, str] = {
     protocol.GET_FEATURES: "read",
     protocol.DESCRIBE: "read",
     "/grpc.health.v1.Health/Check": OPEN,
+    "/grpc.health.v1.Health/List": OPEN,
     "/grpc.health.v1.Health/Watch": OPEN,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "read",
 }

@@ -60,12 +60,17 @@ class Health:
         self._draining = False
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """Return the handler of both methods."""
+        """Return the handler of all methods."""
         read = health_pb2.HealthCheckRequest.FromString
         write = health_pb2.HealthCheckResponse.SerializeToString
         check = grpc.unary_unary_rpc_method_handler(_InPool(self._check, self._pool), read, write)
         watch = grpc.unary_stream_rpc_method_handler(_InPool(self._watch, self._pool, streams=True), read, write)
-        return grpc.method_handlers_generic_handler(HEALTH, {"Check": check, "Watch": watch})
+        every = grpc.unary_unary_rpc_method_handler(
+            _InPool(self._list, self._pool),
+            health_pb2.HealthListRequest.FromString,
+            health_pb2.HealthListResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(HEALTH, {"Check": check, "List": every, "Watch": watch})
 
     def tend(self, receive_seconds: float) -> None:
         """See `CallPool.tend`: who sends half a question must not keep others from asking."""
@@ -89,6 +94,10 @@ class Health:
         if request.service not in self._services:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no service {request.service!r} here.")
         return _NOT_SERVING if self._draining else _SERVING
+
+    def _list(self, _request: health_pb2.HealthListRequest, _context: object) -> health_pb2.HealthListResponse:
+        state = _NOT_SERVING if self._draining else _SERVING
+        return health_pb2.HealthListResponse(statuses=dict.fromkeys(self._services, state))
 
     def _watch(self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext, send: _Send) -> None:
         send(_SERVING if request.service in self._services else _UNKNOWN)

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -32,6 +31,7 @@ BOUNDS = (
 """Upper ends of the latencies' buckets, seconds; one more bucket holds the rest."""
 
 _MOST_LABELS = 256
+_MOST_PLANS = 1024
 _OTHER = "other"
 
 views_of_call: ContextVar[str] = ContextVar("views_of_call", default="")
@@ -80,7 +80,7 @@ class Meter:
         self._lock = threading.Lock()
         self._calls: dict[tuple[str, str, str], Latency] = {}
         self._served: dict[tuple[str, int], _Served] = {}
-        self._plans: WeakKeyDictionary[ReadPlan, tuple[str, tuple[tuple[_Served, int], ...]]] = WeakKeyDictionary()
+        self._plans: dict[ReadPlan, tuple[str, tuple[tuple[_Served, int], ...]]] = {}
         self._labels: set[str] = set()
 
     def latency(self, method: str, code: str, views: str = "") -> Latency:
@@ -116,6 +116,8 @@ class Meter:
             for group in plan.groups:
                 version = group.plans[0].view, group.plans[0].version
                 served.append((self._served.setdefault(version, _Served()), len(group.plans)))
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
             known = self._plans[plan] = views, tuple(served)
         return known
 
