@@ -57,8 +57,10 @@ def parts(settings: ServingSettings, header: str) -> dict[str, float]:
     details: Any = SimpleNamespace(method=GET_FEATURES, invocation_metadata=metadata)
     assert access.refuses(metadata, "read") is None
     assert access.refuses((("authorization", header + "x"),), "read") is grpc.StatusCode.UNAUTHENTICATED
+    column = SimpleNamespace(view="v", version=1)
     plan: Any = Hashable(
-        columns=[SimpleNamespace(view="v")] * 50, groups=[SimpleNamespace(plans=[SimpleNamespace(view="v", version=1)] * 50)]
+        columns=[column] * 50,
+        groups=[SimpleNamespace(plans=[column] * 50)],
     )
     full: Any = Answer(plan, None)
     mixed: Any = Answer(plan, np.ones((50, 1), np.uint8))
@@ -83,7 +85,7 @@ def parts(settings: ServingSettings, header: str) -> dict[str, float]:
 class Hashable(SimpleNamespace):
     """A stand-in that can be a key, as plans and contexts can."""
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]  # its parent has none
 
 
 class Answer:
@@ -135,7 +137,7 @@ def whole_calls(settings: ServingSettings, header: str) -> dict[str, float]:
     for _ in range(_ROUNDS):
         for name, make in zip(best, (bare, gated), strict=True):
             with served(*make()) as address, grpc.insecure_channel(address) as channel:
-                call = channel.unary_unary(GET_FEATURES)
+                call: Any = channel.unary_unary(GET_FEATURES)
                 metadata = (("authorization", header),)
                 assert call(b"x", metadata=metadata) == _ANSWER
                 started = time.process_time()

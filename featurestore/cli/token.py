@@ -24,12 +24,12 @@ _DEFAULT_FILE = "tokens.toml"
     "featurestore token new scorer --role read --days 90",
     "featurestore token new etl --role read --role write --tokens /etc/featurestore/tokens.toml",
 )
-@click.argument("action", type=click.Choice(["new"]))
+@click.argument("action", type=click.Choice(["new"]), expose_value=False)
 @click.argument("name")
 @click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLE_NAMES), help="What it may do.")
 @click.option("--days", type=click.IntRange(min=1), metavar="N", help="Days until it expires; by default never.")
 @click.option("--tokens", metavar="FILE", help=f"The file; by default the configured one, else {_DEFAULT_FILE}.")
-def token(session: Session, action: str, name: str, roles: tuple[str, ...], days: int | None, tokens: str | None) -> None:  # noqa: ARG001 - there is one action
+def token(session: Session, name: str, roles: tuple[str, ...], days: int | None, tokens: str | None) -> None:
     """Make a token called NAME, print it, and add its hash to the file that a server reads.
 
     The token is printed this once; the file holds no secret. Running servers know it within seconds. To withdraw a

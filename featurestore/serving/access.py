@@ -86,7 +86,7 @@ class Access:
         try:
             self._credentials = read_credentials(self._path)
         except ConfigError as error:
-            _log.error("%s The credentials read before stay in force.", error)  # noqa: TRY400 - the text says it all
+            _log.error("%s The credentials read before stay in force.", error)
             return
         self._verified = {}  # a new one: what a thread adds to the old one is never looked at again
         _log.info("credentials read again from %s", self._path)
@@ -144,6 +144,6 @@ class Access:
 
 def _subjects(context: grpc.ServicerContext) -> list[str]:
     """Return the names in a caller's certificate that its authority vouched for."""
-    shown = context.auth_context()
+    shown: Any = context.auth_context()
     keys = ("x509_common_name", "x509_subject_alternative_name")
     return [name.decode("utf-8", "replace") for key in keys for name in shown.get(key, ())]

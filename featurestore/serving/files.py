@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 __all__ = ["stamp"]
 
@@ -16,7 +16,7 @@ def _state(path: str | None) -> object:
     if path is None:
         return None
     try:
-        state = os.stat(path)
+        state = Path(path).stat()
     except OSError:
         return None
     return state.st_mtime_ns, state.st_size, state.st_ino

@@ -134,7 +134,7 @@ class Gate(grpc.GenericRpcHandler):
         make = (
             grpc.stream_stream_rpc_method_handler if given.response_streaming else grpc.stream_unary_rpc_method_handler
         )
-        handler = make(timed, response_serializer=given.response_serializer)
+        handler: Any = make(timed, response_serializer=given.response_serializer)
         return _Door(role, pool if isinstance(pool, CallPool) else None, handler)
 
     def _timed(self, method: str, role: str, take: Behaviour, behaviour: Behaviour) -> Behaviour:

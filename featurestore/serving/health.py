@@ -21,6 +21,8 @@ __all__ = ["HEALTH", "Health", "reflection_handler"]
 
 HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
+_new: Any = health_pb2  # the stubs do not know `List` yet
+
 _THREADS = 2
 _MOST_THREADS = 64
 _SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
@@ -67,8 +69,8 @@ class Health:
         watch = grpc.unary_stream_rpc_method_handler(_InPool(self._watch, self._pool, streams=True), read, write)
         every = grpc.unary_unary_rpc_method_handler(
             _InPool(self._list, self._pool),
-            health_pb2.HealthListRequest.FromString,
-            health_pb2.HealthListResponse.SerializeToString,
+            _new.HealthListRequest.FromString,
+            _new.HealthListResponse.SerializeToString,
         )
         return grpc.method_handlers_generic_handler(HEALTH, {"Check": check, "List": every, "Watch": watch})
 
@@ -95,9 +97,9 @@ class Health:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no service {request.service!r} here.")
         return _NOT_SERVING if self._draining else _SERVING
 
-    def _list(self, _request: health_pb2.HealthListRequest, _context: object) -> health_pb2.HealthListResponse:
+    def _list(self, _request: object, _context: object) -> Any:  # noqa: ANN401 - a message of `_new`
         state = _NOT_SERVING if self._draining else _SERVING
-        return health_pb2.HealthListResponse(statuses=dict.fromkeys(self._services, state))
+        return _new.HealthListResponse(statuses=dict.fromkeys(self._services, state))
 
     def _watch(self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext, send: _Send) -> None:
         send(_SERVING if request.service in self._services else _UNKNOWN)

@@ -112,7 +112,7 @@ def _counted(numbers: _Numbers) -> Iterator[Metric]:
         total, buckets = 0, []
         for bound, count in zip((*BOUNDS, float("inf")), counts, strict=True):
             total += count
-            buckets.append((floatToGoString(bound), float(total)))
+            buckets.append((_text(bound), float(total)))
         calls.add_metric(key, buckets, numbers.seconds[key])
     yield calls
     rows = CounterMetricFamily(
@@ -129,6 +129,10 @@ def _counted(numbers: _Numbers) -> Iterator[Metric]:
     yield cells
     for name, text in _GAUGES.items():
         yield GaugeMetricFamily(f"featurestore_{name}", text, numbers.gauges[name])
+
+
+def _text(bound: float) -> str:
+    return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
 
 
 _GAUGES = {

@@ -103,7 +103,7 @@ class CallPool(ThreadPoolExecutor):
             function, arguments = task
             try:
                 function(*arguments)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a thread that ended would be missing for good
                 _log.exception("a call's thread failed")
             busy[me] = False
             del task, function, arguments  # a call's memory is not kept until the next one comes

@@ -24,7 +24,6 @@ __all__ = ["DEFAULT_ADDRESS", "serve"]
 DEFAULT_ADDRESS = ServingSettings().address
 
 
-
 Ready = Callable[[str, tuple[int, ...]], None]
 
 _log = logging.getLogger(__name__)

@@ -112,7 +112,7 @@ class Supervisor:
             try:
                 worker.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                _log.error("worker %d did not drain: killed", worker.process.pid)  # noqa: TRY400 - nothing was raised by us
+                _log.error("worker %d did not drain: killed", worker.process.pid)
                 worker.process.kill()
                 worker.process.wait()
             _release(worker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -43,13 +43,14 @@ def server_credentials(settings: ServingSettings) -> grpc.ServerCredentials | No
         try:
             fresh = _read(paths)
         except ConfigError as error:
-            _log.error("%s The certificate read before stays in use.", error)  # noqa: TRY400 - the text says it all
+            _log.error("%s The certificate read before stays in use.", error)
             return None
         _log.info("certificate read again from %s", paths[0])
         return fresh
 
+    changed: Any = again  # the stubs do not know that None means unchanged
     return grpc.dynamic_ssl_server_credentials(
-        _read(paths), again, require_client_authentication=settings.tls_client_ca is not None
+        _read(paths), changed, require_client_authentication=settings.tls_client_ca is not None
     )
 
 

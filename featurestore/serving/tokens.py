@@ -89,7 +89,9 @@ def read_credentials(path: str | os.PathLike[str]) -> Credentials:
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        message = f"the tokens file {os.fspath(path)!r} cannot be read ({error.strerror}): name another, or make one with "
+        message = (
+            f"the tokens file {os.fspath(path)!r} cannot be read ({error.strerror}): name another, or make one with "
+        )
         raise ConfigError(message + "`featurestore token new NAME --role read`.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"the tokens file {os.fspath(path)!r} is no TOML: {type(error).__name__}."
@@ -97,7 +99,9 @@ def read_credentials(path: str | os.PathLike[str]) -> Credentials:
     tokens, names, certificates = [], set[str](), {}
     for kind in document:
         if kind not in {"token", "certificate"} or not isinstance(document[kind], list):
-            message = f"the tokens file {os.fspath(path)!r} holds {kind!r}: it holds [[token]] and [[certificate]] only."
+            message = (
+                f"the tokens file {os.fspath(path)!r} holds {kind!r}: it holds [[token]] and [[certificate]] only."
+            )
             raise ConfigError(message)
     for position, entry in enumerate(document.get("token", ()), 1):
         where = f"[[token]] number {position} in {os.fspath(path)!r}"
@@ -139,9 +143,7 @@ def _identity(entry: dict[str, Any], name: str, own: set[str], where: str) -> Id
     return Identity(name, frozenset(roles), aware.timestamp())
 
 
-def new_token(
-    path: str | os.PathLike[str], name: str, roles: Sequence[str], *, expires: datetime | None = None
-) -> str:
+def new_token(path: str | os.PathLike[str], name: str, roles: Sequence[str], *, expires: datetime | None = None) -> str:
     """Make a token, add its hash to the file (which is made if missing, for its owner alone), and return the token.
 
     It is nowhere else: who loses it makes another.

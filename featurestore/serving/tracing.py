@@ -42,7 +42,7 @@ class Tracing:
             from opentelemetry.trace import SpanKind  # noqa: PLC0415
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
         except ImportError as error:
-            message = f"tracing is configured ({endpoint}), and OpenTelemetry is not installed: install featurestore[otel]."
+            message = "tracing is configured, and OpenTelemetry is not installed: install featurestore[otel]."
             raise ConfigError(message) from error
         resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "featurestore")})
         self._provider = TracerProvider(resource=resource)
@@ -56,7 +56,7 @@ class Tracing:
         service, name = method.strip("/").split("/")
         attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
 
-        def call(message: Any, context: grpc.ServicerContext, *send: Any) -> Any:  # noqa: ANN401 - of any method
+        def call(message: Any, context: Any, *send: Any) -> Any:  # noqa: ANN401 - of any method
             parent = self._propagator.extract(dict(context.invocation_metadata() or ()))
             span = self._tracer.start_span(method.strip("/"), parent, self._server, attributes)
             try:

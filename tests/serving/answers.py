@@ -161,7 +161,7 @@ ENTITIES = {"origin": ["JFK", None], "day": [date(2024, 1, 1), None], "n": [2**5
 
 
 @contextmanager
-def served(store: OneAnswer, **changes: Any) -> Iterator[str]:
+def served(store: OneAnswer, **changes: Any) -> Iterator[str]:  # noqa: ANN401 - settings
     """Serve a store from a thread of this process; yield the address."""
     listener = bind("127.0.0.1:0")
     stop, ready = threading.Event(), threading.Event()

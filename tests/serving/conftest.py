@@ -83,7 +83,6 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
                 assert line, log.read()
                 address, pids = json.loads(line)
 
-
                 def said() -> str:
                     return os.pread(log.fileno(), 1 << 24, 0).decode()
 

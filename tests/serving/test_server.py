@@ -288,8 +288,9 @@ def test_a_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_numbers_of_workers_and_threads_are_checked(tmp_path: Path) -> None:
-    for wrong in ({"workers": -1}, {"threads": 0}, {"therads": 1}):
-        with pytest.raises(fs.ConfigError, match="threads|workers"):
+    wrongs: list[dict[str, Any]] = [{"workers": -1}, {"threads": 0}, {"therads": 1}]
+    for wrong in wrongs:
+        with pytest.raises(fs.ConfigError, match=r"threads|workers"):
             serve_here(tmp_path, **wrong)
 
 
