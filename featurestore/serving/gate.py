@@ -120,7 +120,7 @@ class Gate(grpc.GenericRpcHandler):
         kind = f"{'stream' if given.request_streaming else 'unary'}_{'stream' if given.response_streaming else 'unary'}"
         behaviour = getattr(given, kind)
         own = getattr(behaviour, "experimental_thread_pool", None)
-        pool = own or self._pool
+        pool = own if isinstance(own, CallPool) else self._pool
         sends = getattr(behaviour, "experimental_non_blocking", False)
         role = role_of(method)
         if self._traced is not None and role != OPEN:
@@ -135,7 +135,7 @@ class Gate(grpc.GenericRpcHandler):
             grpc.stream_stream_rpc_method_handler if given.response_streaming else grpc.stream_unary_rpc_method_handler
         )
         handler: Any = make(timed, response_serializer=given.response_serializer)
-        return _Door(role, pool if isinstance(pool, CallPool) else None, handler)
+        return _Door(role, None if own is not None and own is not pool else pool, handler)
 
     def _timed(self, method: str, role: str, take: Behaviour, behaviour: Behaviour) -> Behaviour:
         observed, guard = self._observer(method, role), self._guard(role)
@@ -272,12 +272,11 @@ def _error(code: grpc.StatusCode, role: str) -> FeatureStoreError:
     )
 
 
-def _taker(read: Callable[[bytes], Any] | None, pool: ThreadPoolExecutor, *, streams: bool) -> Behaviour:
+def _taker(read: Callable[[bytes], Any] | None, pool: CallPool, *, streams: bool) -> Behaviour:
     """Return what takes a call's message, or the iterator of its messages, parsed."""
     if streams:
         return lambda messages, _context: messages if read is None else map(read, messages)
-    wait = pool.first if isinstance(pool, CallPool) else lambda messages, _context: next(messages, None)
-    parse = read or bytes
+    wait, parse = pool.first, read or bytes
 
     def take(messages: Iterator[bytes], context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - a message
         data = wait(messages, context)

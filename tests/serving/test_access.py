@@ -94,7 +94,8 @@ def outcome(address: str, method: str, *headers: str) -> tuple[grpc.StatusCode, 
         call = start(iter([b""]), metadata=metadata, timeout=60)
         try:
             for _ in call:
-                call.cancel()  # a watch of health never ends by itself
+                if method.endswith("/Watch"):
+                    call.cancel()  # it never ends by itself
         except grpc.RpcError:
             pass
         return call.code(), call.details() or ""

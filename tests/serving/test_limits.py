@@ -58,17 +58,19 @@ def test_a_flood_is_refused_at_once_and_what_was_let_in_is_answered() -> None:
         call: Any = channel.unary_unary(GET_FEATURES)
         with blocked(store):
             sent = [call.future(REQUEST, timeout=60) for _ in range(40)]
-            until(lambda: sum(one.done() for one in sent) >= 35)  # before any that was let in has ended
+            until(
+                lambda: sum(one.done() for one in sent) >= 35 and len(store.asked) == 2
+            )  # before any that was let in has ended
             refused = [one for one in sent if one.done()]
             for one in refused:
                 assert one.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
                 assert "try again" in one.details()
                 assert int(dict(one.trailing_metadata())["grpc-retry-pushback-ms"]) > 0
         let_in = [one for one in sent if one not in refused]
-        assert len(let_in) == 5
+        assert 3 <= len(let_in) <= 5  # the queue, and what the threads had taken from it
         for one in let_in:
             assert pb.GetFeaturesResponse.FromString(one.result(60)).rows == 4
-        assert len(store.asked) == 5  # nothing was computed for the others
+        assert len(store.asked) == len(let_in)  # nothing was computed for the others
 
 
 def test_our_client_tries_again_when_the_server_has_too_much_to_do() -> None:
