@@ -277,9 +277,9 @@ def test_calls_in_flight_end_when_the_supervisor_is_killed(serve: Serve, store_p
 
 
 def test_a_drain_answers_what_is_in_flight_and_refuses_what_comes(serve: Serve, store_path: Path) -> None:
-    with serve(store_path, workers=1) as server, grpc.insecure_channel(server.address) as channel:
+    with serve(store_path, workers=1, grace=25) as server, grpc.insecure_channel(server.address) as channel:
         call: Any = channel.unary_unary(GET_FEATURES)
-        keys = [f"k{number}" for number in range(10_000)]
+        keys = [f"k{number}" for number in range(2_000)]
         columns = [
             pb.KeyColumn(name="k", values=pb.Values(strings=keys)),
             pb.KeyColumn(name="n", values=pb.Values(int64s=[1] * len(keys))),
