@@ -74,6 +74,7 @@ _BY_CODE: dict[grpc.StatusCode, type[FeatureStoreError]] = {
     grpc.StatusCode.DATA_LOSS: CorruptError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.CANCELLED: UnavailableError,  # a server that ends cancels the calls that it has not begun
     grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
 }
@@ -81,6 +82,7 @@ _BY_CODE: dict[grpc.StatusCode, type[FeatureStoreError]] = {
 
 _ADVICE: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.UNAVAILABLE: "start it with 'featurestore serve', or check the address and tls=",
+    grpc.StatusCode.CANCELLED: "it was ending, or had waited too long for the request",
     grpc.StatusCode.DEADLINE_EXCEEDED: "ask for fewer rows in a call, or give a longer timeout=",
     grpc.StatusCode.UNIMPLEMENTED: "it is no featurestore server, or an older one",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "ask for fewer rows in a call, or more slowly",

@@ -57,6 +57,7 @@ def test_a_class_of_ones_own_is_its_nearest_public_one() -> None:
     ("code", "class_"),
     [
         (CODE.UNAVAILABLE, errors.UnavailableError),
+        (CODE.CANCELLED, errors.UnavailableError),
         (CODE.DEADLINE_EXCEEDED, errors.DeadlineError),
         (CODE.NOT_FOUND, errors.NotFoundError),
         (CODE.UNIMPLEMENTED, FeatureStoreError),
