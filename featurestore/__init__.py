@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from featurestore.errors import (
+        AuthenticationError,
         CollisionError,
         ConfigError,
         ConflictError,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         NotFoundError,
         NotMaterializedError,
         NotPublishedError,
+        OverloadedError,
+        PermissionDeniedError,
         ReadOnlyError,
         RequestError,
         SourceError,
@@ -63,9 +66,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "featurestore.errors": (
-        "CollisionError ConfigError ConflictError ContractError CorruptError DeadlineError DefinitionError "
-        "FeatureStoreError LockMismatchError NotActiveError NotFoundError NotMaterializedError NotPublishedError "
-        "ReadOnlyError RequestError SourceError UnavailableError"
+        "AuthenticationError CollisionError ConfigError ConflictError ContractError CorruptError DeadlineError "
+        "DefinitionError FeatureStoreError LockMismatchError NotActiveError NotFoundError NotMaterializedError "
+        "NotPublishedError OverloadedError PermissionDeniedError ReadOnlyError RequestError SourceError "
+        "UnavailableError"
     ),
     "featurestore.model.entity": "Entity",
     "featurestore.model.feature_set": "FeatureSet",
@@ -83,6 +87,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 __all__ = [
     "ArrowSource",
     "AsyncClient",
+    "AuthenticationError",
     "Bool",
     "Bytes",
     "Client",
@@ -115,7 +120,9 @@ __all__ = [
     "NotFoundError",
     "NotMaterializedError",
     "NotPublishedError",
+    "OverloadedError",
     "ParquetSource",
+    "PermissionDeniedError",
     "PinSet",
     "PushSource",
     "ReadOnlyError",

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from featurestore.errors import ConfigError, NotFoundError, nearest
+from featurestore.model.serving import ROLE_NAMES, ServingSettings
 from featurestore.model.settings import Settings
 from featurestore.online.address import Address
 
-__all__ = ["CATALOG", "DEFAULT_FOLDER", "DEFAULT_TOML", "PREFIX", "load"]
+__all__ = ["CATALOG", "DEFAULT_FOLDER", "DEFAULT_TOML", "PREFIX", "load", "load_serving"]
 
 DEFAULT_TOML = "featurestore.toml"
 DEFAULT_FOLDER = ".featurestore"
@@ -30,10 +32,30 @@ PREFIX = "FEATURESTORE_"
 """Of the environment variables that override settings."""
 
 _DEFAULTS = Settings()
+_SERVING_DEFAULTS = ServingSettings()
 _STORE = "store"
+_SERVING = "serving"
+
+_Checked = TypeVar("_Checked", bound=BaseModel)
 
 
-class _Sources(BaseSettings):
+class _Read(BaseSettings):
+    """Settings from the environment, then from what is given."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the .toml, whose keys arrive as arguments."""
+        return env_settings, init_settings
+
+
+class _Sources(_Read):
     """The settings as they are read and checked; the defaults are those of `Settings`."""
 
     model_config = SettingsConfigDict(
@@ -56,17 +78,59 @@ class _Sources(BaseSettings):
         Address.parse(value)  # its ConfigError tells no password
         return value
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the .toml, whose keys arrive as arguments."""
-        return env_settings, init_settings
+
+def _listed(value: object) -> object:
+    """Return the words of a text, as the environment and the command line give a list."""
+    return tuple(word for word in value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _roles(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    for name in names or ():
+        if name not in ROLE_NAMES:
+            message = f"there is no role {name!r}: a role is one of {', '.join(ROLE_NAMES)}"
+            raise ValueError(message)
+    return names
+
+
+_Roles = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_listed), AfterValidator(_roles)]
+
+
+class _Serving(BaseModel):
+    """`[serving]` as it is checked; the defaults are those of `ServingSettings`."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    address: str = _SERVING_DEFAULTS.address
+    workers: int = Field(_SERVING_DEFAULTS.workers, ge=0, le=1024)
+    threads: int = Field(_SERVING_DEFAULTS.threads, ge=1, le=1024)
+    grace: float = Field(_SERVING_DEFAULTS.grace, ge=0)
+    writable: bool = _SERVING_DEFAULTS.writable
+    max_entities: int = Field(_SERVING_DEFAULTS.max_entities, ge=1)
+    max_request_bytes: int = Field(_SERVING_DEFAULTS.max_request_bytes, ge=1024, lt=2**31)
+    max_answer_bytes: int = Field(_SERVING_DEFAULTS.max_answer_bytes, ge=1024, lt=2**31)
+    max_metadata_bytes: int = Field(_SERVING_DEFAULTS.max_metadata_bytes, ge=1024, le=1 << 20)
+    max_queue: int = Field(_SERVING_DEFAULTS.max_queue, ge=1)
+    max_streams: int = Field(_SERVING_DEFAULTS.max_streams, ge=1, lt=2**31)
+    receive_seconds: float = Field(_SERVING_DEFAULTS.receive_seconds, gt=0)
+    keepalive_seconds: float = Field(_SERVING_DEFAULTS.keepalive_seconds, ge=1)
+    max_connection_seconds: float = Field(_SERVING_DEFAULTS.max_connection_seconds, ge=0)
+    tokens: str | None = None
+    anonymous: _Roles = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
+    metrics_address: str | None = None
+    log_format: str = Field(_SERVING_DEFAULTS.log_format, pattern="^(text|json)$")
+    access_log: bool = _SERVING_DEFAULTS.access_log
+    otlp_endpoint: str | None = None
+
+
+class _ServingSources(_Read, _Serving):
+    """`[serving]` as it is read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=f"{PREFIX}{_SERVING.upper()}_", extra="ignore", env_ignore_empty=True, allow_inf_nan=False
+    )
 
 
 def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = True) -> tuple[Path, Settings]:
@@ -88,18 +152,73 @@ def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = T
     NotFoundError
         If there is no folder, or an empty one, and `create` is False.
     """
-    given = os.environ.get(f"{PREFIX}{_STORE.upper()}") if path_or_toml is None else path_or_toml
-    if given:
-        path = Path(given).expanduser()
-    else:
-        path = Path(DEFAULT_TOML) if Path(DEFAULT_TOML).is_file() else Path(DEFAULT_FOLDER)
-    if path.suffix.lower() == ".toml" and not path.is_dir():
+    path = _place(path_or_toml)
+    if _is_toml(path):
         values = _read(path)
+        values.pop(_SERVING, None)
         root = path.parent / Path(str(values.pop(_STORE, DEFAULT_FOLDER))).expanduser()
         settings = _settings(values, str(path))
     else:
         root, settings = path, _settings({}, "the environment")
     return _check_folder(root.absolute(), create=create), settings
+
+
+def load_serving(
+    path_or_toml: str | os.PathLike[str] | None = None, changes: Mapping[str, object] | None = None
+) -> ServingSettings:
+    """Return how a server of this store behaves.
+
+    Parameters
+    ----------
+    path_or_toml
+        As in `load`; its `[serving]` is read if it is a .toml.
+    changes
+        Settings that win over everything, as a command line gives them; None stands for one that is not given.
+
+    Raises
+    ------
+    ConfigError
+        If the .toml cannot be read, a key is unknown, a value is not allowed, or two settings need each other.
+    """
+    path = _place(path_or_toml)
+    table = _read(path).get(_SERVING, {}) if _is_toml(path) else {}
+    if not isinstance(table, dict):
+        message = f"'{_SERVING}' in {str(path)!r} is not a table: write its settings below a line [{_SERVING}]."
+        raise ConfigError(message)
+    for key in ("tokens", "tls_certificate", "tls_key", "tls_client_ca"):
+        if isinstance(table.get(key), str):
+            table[key] = str(path.parent / Path(table[key]).expanduser())  # relative to the .toml
+    given = {key: value for key, value in (changes or {}).items() if value is not None}
+    known = [item.name for item in fields(ServingSettings)]
+    for where, names in ((f"[{_SERVING}] in {str(path)!r}", table), ("the call", given)):
+        for key in names:
+            if key not in known:
+                message = f"{where} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
+                raise ConfigError(message)
+    read = _checked(_ServingSources, table, f"[{_SERVING}] of {str(path)!r}")
+    checked = _checked(_Serving, read.model_dump() | given, "the call")
+    return _coherent(ServingSettings(**{name: getattr(checked, name) for name in known}))
+
+
+def _coherent(settings: ServingSettings) -> ServingSettings:
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        message = "tls_certificate and tls_key go together: name both PEM files, or neither for plain text."
+        raise ConfigError(message)
+    if settings.tls_client_ca is not None and settings.tls_certificate is None:
+        message = "tls_client_ca needs tls_certificate and tls_key: clients' certificates are shown over TLS only."
+        raise ConfigError(message)
+    return settings
+
+
+def _place(path_or_toml: str | os.PathLike[str] | None) -> Path:
+    given = os.environ.get(f"{PREFIX}{_STORE.upper()}") if path_or_toml is None else path_or_toml
+    if given:
+        return Path(given).expanduser()
+    return Path(DEFAULT_TOML) if Path(DEFAULT_TOML).is_file() else Path(DEFAULT_FOLDER)
+
+
+def _is_toml(path: Path) -> bool:
+    return path.suffix.lower() == ".toml" and not path.is_dir()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -113,7 +232,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"the configuration {str(path)!r} cannot be read: {error}."
         raise ConfigError(message) from error
-    known = [_STORE, *(item.name for item in fields(Settings))]
+    known = [_STORE, _SERVING, *(item.name for item in fields(Settings))]
     for key in values:
         if key not in known:
             message = f"{str(path)!r} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
@@ -125,17 +244,27 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _settings(values: dict[str, Any], where: str) -> Settings:
-    try:
-        checked = _Sources(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        variable = f"{PREFIX}{name.upper()}"
-        place = f"the environment variable {variable}" if os.environ.get(variable) else f"{name!r} in {where}"
-        advice = " Write a size such as '2GB' or '512MB'." if name == "memory_limit" else ""
-        message = f"{place} is {first['input']!r}, which is not allowed: {first['msg']}.{advice}"
-        raise ConfigError(message) from error
+    checked = _checked(_Sources, values, where)
     return Settings(**{item.name: getattr(checked, item.name) for item in fields(Settings)})
+
+
+def _checked(kind: type[_Checked], values: dict[str, Any], where: str) -> _Checked:
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise _refused(error, kind, where) from error
+
+
+def _refused(error: ValidationError, kind: type[BaseModel], where: str) -> ConfigError:
+    """Return the error that names the first setting that is not allowed, and where it was given."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    prefix = kind.model_config.get("env_prefix")
+    variable = f"{prefix}{name.upper()}"
+    from_environment = prefix and os.environ.get(variable)
+    place = f"the environment variable {variable}" if from_environment else f"{name!r} in {where}"
+    advice = " Write a size such as '2GB' or '512MB'." if name == "memory_limit" else ""
+    return ConfigError(f"{place} is {first['input']!r}, which is not allowed: {first['msg']}.{advice}")
 
 
 def _check_folder(root: Path, *, create: bool) -> Path:

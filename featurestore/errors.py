@@ -15,8 +15,11 @@ FeatureStoreError
 ├── LockMismatchError         the caller's lock is not the lock of the model it named
 ├── SourceError               a source cannot be read
 ├── CorruptError              stored bytes are missing or not what their digest says
+├── AuthenticationError       the server does not know who asks: no valid credentials came with the call
+├── PermissionDeniedError     the credentials do not have the role that the call needs
 ├── DeadlineError             the server did not answer in time
 └── UnavailableError          the server cannot be reached
+    └── OverloadedError       the server has more to do than it takes on
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "AuthenticationError",
     "CollisionError",
     "ConfigError",
     "ConflictError",
@@ -41,6 +45,8 @@ __all__ = [
     "NotFoundError",
     "NotMaterializedError",
     "NotPublishedError",
+    "OverloadedError",
+    "PermissionDeniedError",
     "ReadOnlyError",
     "RequestError",
     "SourceError",
@@ -109,12 +115,24 @@ class CorruptError(FeatureStoreError):
     """Stored bytes are missing or are not what their digest says."""
 
 
+class AuthenticationError(FeatureStoreError):
+    """No valid credentials came with the call."""
+
+
+class PermissionDeniedError(FeatureStoreError):
+    """The credentials do not have the role that the call needs."""
+
+
 class DeadlineError(FeatureStoreError):
     """The server did not answer in time."""
 
 
 class UnavailableError(FeatureStoreError):
     """The server cannot be reached."""
+
+
+class OverloadedError(UnavailableError):
+    """The server has more to do than it takes on; it has not begun with the call."""
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 6) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from featurestore.config import CATALOG, _Sources, load
+from featurestore.config import CATALOG, _Serving, _Sources, load, load_serving
 from featurestore.errors import ConfigError, NotFoundError
+from featurestore.model.serving import ServingSettings
 from featurestore.model.settings import Settings
 
 
@@ -141,3 +142,39 @@ def test_a_folder_that_cannot_be_made_is_an_error(folder: Path) -> None:
     write(folder / "file", "")
     with pytest.raises(ConfigError, match="cannot be made"):
         load(folder / "file" / "store")
+
+
+# --------------------------------------------------------------------------------------------------------- serving
+
+
+def test_how_a_server_behaves_comes_from_the_call_then_the_environment_then_the_toml(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(_Serving.model_fields) == {item.name for item in fields(ServingSettings)}
+    assert load_serving(folder / "store") == ServingSettings()
+    toml = write(folder / "featurestore.toml", '[serving]\nthreads = 2\nmax_queue = 5\ngrace = 1\ntokens = "t.toml"')
+    assert load(toml)[1] == Settings()
+    monkeypatch.setenv("FEATURESTORE_SERVING_THREADS", "3")
+    monkeypatch.setenv("FEATURESTORE_SERVING_ANONYMOUS", "read, write")
+    settings = load_serving(toml, {"threads": None, "grace": 7})
+    assert (settings.threads, settings.max_queue, settings.grace) == (3, 5, 7.0)
+    assert settings.anonymous == ("read", "write")
+    assert settings.tokens == str(folder / "t.toml")
+    assert load_serving(toml, {"threads": 4}).threads == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("serving = 3", "is not a table"),
+        ("[serving]\nthread = 1", r"unknown key 'thread'\. Did you mean 'threads'\?"),
+        ("[serving]\nmax_queue = 0", "'max_queue' in .* is 0"),
+        ('[serving]\nanonymous = ["reed"]', "no role 'reed'"),
+        ('[serving]\ntls_key = "x"', "go together"),
+        ('[serving]\ntls_client_ca = "x"', "needs tls_certificate"),
+        ('[serving]\nlog_format = "xml"', "'log_format' in"),
+    ],
+)
+def test_a_server_that_is_not_allowed_is_refused(folder: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_serving(write(folder / "featurestore.toml", text))

@@ -49,6 +49,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "get": Verb("get:get", "Look features up, as the server would."),
         "compare": Verb("compare:compare", "Compare what is answered online with the offline join."),
         "serve": Verb("serve:serve", "Serve features over gRPC."),
+        "token": Verb("token:token", "Make a bearer token for callers of a server."),
     },
     "Ask": {
         "verify": Verb("verify:verify", "Read all stored rows and compare them with their digests."),

@@ -16,8 +16,8 @@ from featurestore.catalog.database import acting_as
 from featurestore.errors import RequestError, UnavailableError
 from featurestore.model.times import from_micros
 from featurestore.serving.control_codec import encode
+from featurestore.serving.methods import unary
 from featurestore.serving.protocol import CONTROL
-from featurestore.serving.service import _unary
 from featurestore.serving.v1 import control_pb2 as pb
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _teller(context: grpc.ServicerContext, send: _Send) -> Progress:
 
 def _guarded(answer: Callable[[Any], bytes]) -> Callable[[Any, grpc.ServicerContext], bytes]:
     """Return the behaviour of a unary method: whatever `answer` raises leaves as a status."""
-    behaviour: Any = _unary(answer, bytes).unary_unary
+    behaviour: Any = unary(answer, bytes).unary_unary
     return behaviour  # type: ignore[no-any-return]  # gRPC's types allow for none
 
 

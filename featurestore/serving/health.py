@@ -15,11 +15,16 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from featurestore.serving.pool import CallPool
+
 __all__ = ["HEALTH", "Health", "reflection_handler"]
 
 HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
+_new: Any = health_pb2  # the stubs do not know `List` yet
+
 _THREADS = 2
+_MOST_THREADS = 64
 _SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 _NOT_SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
 _UNKNOWN = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
@@ -51,18 +56,27 @@ class Health:
 
     def __init__(self, *services: str) -> None:
         self._services = {"", *services}
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="health")
+        self._pool = CallPool(_THREADS, most=_MOST_THREADS, name="health")
         self._lock = threading.Lock()  # nothing is sent under it
         self._watchers: set[_Send] = set()
         self._draining = False
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """Return the handler of both methods."""
+        """Return the handler of all methods."""
         read = health_pb2.HealthCheckRequest.FromString
         write = health_pb2.HealthCheckResponse.SerializeToString
         check = grpc.unary_unary_rpc_method_handler(_InPool(self._check, self._pool), read, write)
         watch = grpc.unary_stream_rpc_method_handler(_InPool(self._watch, self._pool, streams=True), read, write)
-        return grpc.method_handlers_generic_handler(HEALTH, {"Check": check, "Watch": watch})
+        every = grpc.unary_unary_rpc_method_handler(
+            _InPool(self._list, self._pool),
+            _new.HealthListRequest.FromString,
+            _new.HealthListResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(HEALTH, {"Check": check, "List": every, "Watch": watch})
+
+    def tend(self, receive_seconds: float) -> None:
+        """See `CallPool.tend`: who sends half a question must not keep others from asking."""
+        self._pool.tend(receive_seconds)
 
     def drain(self) -> None:
         """Tell every watcher, and whoever asks from now on, that nothing is served any more; end the watches."""
@@ -72,12 +86,20 @@ class Health:
         for send in watchers:
             self._pool.submit(_end, send)
 
+    def close(self) -> None:
+        """End the threads, once the server has stopped."""
+        self._pool.shutdown()
+
     def _check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> health_pb2.HealthCheckResponse:
         if request.service not in self._services:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no service {request.service!r} here.")
         return _NOT_SERVING if self._draining else _SERVING
+
+    def _list(self, _request: object, _context: object) -> Any:  # noqa: ANN401 - a message of `_new`
+        state = _NOT_SERVING if self._draining else _SERVING
+        return _new.HealthListResponse(statuses=dict.fromkeys(self._services, state))
 
     def _watch(self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext, send: _Send) -> None:
         send(_SERVING if request.service in self._services else _UNKNOWN)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from featurestore.errors import RequestError, UnavailableError
 
-__all__ = ["Listener", "bind"]
+__all__ = ["Listener", "bind", "split_address"]
 
 _LARGEST_PORT = 65535
 
@@ -33,6 +33,21 @@ class Listener:
         self.holder.close()
 
 
+def split_address(address: str) -> tuple[str, int]:
+    """Return the host, without brackets, and the port of `host:port`.
+
+    Raises
+    ------
+    RequestError
+        If the text is none.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > _LARGEST_PORT:
+        message = f"{address!r} is not an address: write HOST:PORT, for example 127.0.0.1:6566."
+        raise RequestError(message)
+    return host.strip("[]"), int(port)
+
+
 def bind(address: str) -> Listener:
     """Bind `host:port`; port 0 takes a free one.
 
@@ -46,14 +61,9 @@ def bind(address: str) -> Listener:
     UnavailableError
         If another process has the port.
     """
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > _LARGEST_PORT:
-        message = f"{address!r} is not an address: write HOST:PORT, for example 127.0.0.1:6566."
-        raise RequestError(message)
+    host, port = split_address(address)
     try:
-        infos = socket.getaddrinfo(
-            host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         message = (
             f"the host of {address!r} is unknown ({error}): write one of this machine's, or 0.0.0.0 for all of them."

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import grpc
 
 from featurestore.errors import FeatureStoreError
+from featurestore.serving.methods import internal, unary
 from featurestore.serving.protocol import PUSH
 from featurestore.serving.push_codec import decode_columns, encode_report
-from featurestore.serving.service import _internal, _unary
 from featurestore.serving.status import header_of, text_of
 from featurestore.serving.v1 import push_pb2 as pb
 from featurestore.serving.v1.serving_pb2 import NamedType
@@ -70,7 +70,7 @@ def handler(store: Pushes) -> grpc.GenericRpcHandler:
             except Exception:  # noqa: BLE001 - the boundary, as for unary methods
                 reference = secrets.token_hex(4)
                 _log.exception("call failed (%s)", reference)
-                _internal(context, reference)
+                internal(context, reference)
             yield answer
 
     def describe(message: pb.DescribeSourceRequest) -> bytes:
@@ -82,11 +82,11 @@ def handler(store: Pushes) -> grpc.GenericRpcHandler:
 
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="push")
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "PushFeatures": _unary(push_one, pb.PushFeaturesRequest.FromString),
+        "PushFeatures": unary(push_one, pb.PushFeaturesRequest.FromString),
         "StreamFeatures": grpc.stream_stream_rpc_method_handler(
             push_stream, pb.StreamFeaturesRequest.FromString, pb.StreamFeaturesResponse.SerializeToString
         ),
-        "DescribeSource": _unary(describe, pb.DescribeSourceRequest.FromString),
+        "DescribeSource": unary(describe, pb.DescribeSourceRequest.FromString),
     }
     for method in methods.values():
         behaviour: Any = method.unary_unary or method.stream_stream

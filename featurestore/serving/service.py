@@ -1,32 +1,29 @@
-"""The two methods of `FeatureService`, answered by a store. Errors become statuses here, and nowhere else."""
+"""The two methods of `FeatureService`, answered by a store."""
 
 from __future__ import annotations
 
-import logging
-import secrets
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import RequestError
 from featurestore.online.lookup import Asked, RowAnswer
 from featurestore.serving.codec import decode_request, encode_answer, encode_description
+from featurestore.serving.methods import unary
 from featurestore.serving.protocol import SERVICE
-from featurestore.serving.status import code_of, header_of, text_of
 from featurestore.serving.v1 import serving_pb2 as pb
 from featurestore.serving.writer import encode_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from featurestore.model.description import Description
     from featurestore.online.keys import KeyValues
     from featurestore.online.result import OnlineFeatures
+    from featurestore.serving.meter import Meter
 
 __all__ = ["OnlineReads", "handler"]
-
-_log = logging.getLogger(__name__)
 
 
 class OnlineReads(Protocol):
@@ -50,13 +47,27 @@ class OnlineReads(Protocol):
         ...
 
 
-def handler(store: OnlineReads) -> grpc.GenericRpcHandler:
-    """Return the handler of both methods; answers leave it as bytes, since the codec writes them itself."""
+def handler(
+    store: OnlineReads, *, meter: Meter | None = None, max_entities: int | None = None
+) -> grpc.GenericRpcHandler:
+    """Return the handler of both methods; answers leave it as bytes, since the codec writes them itself.
+
+    Parameters
+    ----------
+    meter
+        Counts what is answered.
+    max_entities
+        Rows of one read; None: as many as a message holds.
+    """
 
     def get_features(message: pb.GetFeaturesRequest) -> bytes:
         request = decode_request(message)
+        if max_entities is not None:
+            _check_size(request.entities, max_entities)
         answer = store.read_online(request.asked, request.entities, request.at)
         if isinstance(answer, RowAnswer):
+            if meter is not None:
+                meter.read(answer)
             return encode_rows(answer, event_times=request.event_times)
         return encode_answer(answer, event_times=request.event_times)
 
@@ -72,31 +83,15 @@ def handler(store: OnlineReads) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
-            "GetFeatures": _unary(get_features, pb.GetFeaturesRequest.FromString),
-            "Describe": _unary(describe, pb.DescribeRequest.FromString),
+            "GetFeatures": unary(get_features, pb.GetFeaturesRequest.FromString),
+            "Describe": unary(describe, pb.DescribeRequest.FromString),
         },
     )
 
 
-def _unary(answer: Callable[[Any], bytes], read: Callable[[bytes], Any]) -> grpc.RpcMethodHandler[Any, bytes]:
-    """Return a unary method: nothing is computed for a caller who has gone; every exception leaves as a status."""
-
-    def call(message: Any, context: grpc.ServicerContext) -> bytes:  # noqa: ANN401 - a message of either method
-        if not context.is_active():  # waited in the queue until its deadline, or was cancelled there
-            context.abort(grpc.StatusCode.CANCELLED, "the call had ended before the server came to it.")
-        try:
-            return answer(message)
-        except FeatureStoreError as error:
-            context.set_trailing_metadata(header_of(error))
-            context.abort(code_of(error), text_of(error))
-        except Exception:  # noqa: BLE001 - the boundary: logged whole, and raised to the caller as a status
-            reference = secrets.token_hex(4)
-            _log.exception("call failed (%s)", reference)
-            _internal(context, reference)
-
-    return grpc.unary_unary_rpc_method_handler(call, request_deserializer=read)
-
-
-def _internal(context: grpc.ServicerContext, reference: str) -> NoReturn:
-    text = f"the server failed; its log tells why under {reference}. The same call will probably fail again."
-    context.abort(grpc.StatusCode.INTERNAL, text)
+def _check_size(entities: Mapping[str, KeyValues], most: int) -> None:
+    for column in entities.values():
+        if len(column) > most:
+            text = f"the request has {len(column)} rows, and the server answers {most} in one call: send them in parts."
+            raise RequestError(text)
+        return  # they are all of one length

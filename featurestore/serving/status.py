@@ -13,6 +13,7 @@ import grpc
 
 from featurestore import errors
 from featurestore.errors import (
+    AuthenticationError,
     CollisionError,
     ConfigError,
     ConflictError,
@@ -26,6 +27,8 @@ from featurestore.errors import (
     NotFoundError,
     NotMaterializedError,
     NotPublishedError,
+    OverloadedError,
+    PermissionDeniedError,
     ReadOnlyError,
     RequestError,
     SourceError,
@@ -53,6 +56,9 @@ CODES: dict[type[FeatureStoreError], grpc.StatusCode] = {
     DefinitionError: grpc.StatusCode.INVALID_ARGUMENT,
     ConflictError: grpc.StatusCode.ABORTED,
     CorruptError: grpc.StatusCode.DATA_LOSS,
+    AuthenticationError: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDeniedError: grpc.StatusCode.PERMISSION_DENIED,
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineError: grpc.StatusCode.DEADLINE_EXCEEDED,
     UnavailableError: grpc.StatusCode.UNAVAILABLE,
     ConfigError: grpc.StatusCode.INTERNAL,
@@ -68,11 +74,15 @@ _BY_CODE: dict[grpc.StatusCode, type[FeatureStoreError]] = {
     grpc.StatusCode.DATA_LOSS: CorruptError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.CANCELLED: UnavailableError,  # a server that ends cancels the calls that it has not begun
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
 }
 """Without a name: what a code alone says."""
 
 _ADVICE: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.UNAVAILABLE: "start it with 'featurestore serve', or check the address and tls=",
+    grpc.StatusCode.CANCELLED: "it was ending, or had waited too long for the request",
     grpc.StatusCode.DEADLINE_EXCEEDED: "ask for fewer rows in a call, or give a longer timeout=",
     grpc.StatusCode.UNIMPLEMENTED: "it is no featurestore server, or an older one, or started without --writable",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "ask for fewer rows in a call, or more slowly",

@@ -9,11 +9,13 @@ import select
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from featurestore import errors
 from featurestore.errors import FeatureStoreError, UnavailableError
 from featurestore.serving.answering import WorkerOptions
+from featurestore.serving.monitoring import Processes
 from featurestore.serving.worker import command
 
 __all__ = ["Supervisor"]
@@ -34,6 +36,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     report: int
     started: float
+    counters: str
     failures: int = 0
 
 
@@ -46,17 +49,26 @@ class Supervisor:
         What each worker is told.
     workers
         How many there are.
+    folder
+        Where each worker has a file for what it counts; those of dead ones stay.
     """
 
-    def __init__(self, options: WorkerOptions, workers: int) -> None:
+    def __init__(self, options: WorkerOptions, workers: int, folder: Path) -> None:
         self._options = options
         self._count = workers
+        self._folder = folder
         self._workers: list[_Worker] = []
+        self._started = 0
 
     @property
     def pids(self) -> tuple[int, ...]:
         """The process ids of the workers."""
         return tuple(worker.process.pid for worker in self._workers)
+
+    def processes(self) -> Processes:
+        """Tell how the workers stand. Any thread may ask."""
+        live = frozenset(worker.counters for worker in list(self._workers))
+        return Processes(len(live), max(0, self._started - self._count), live)
 
     def start(self) -> None:
         """Start all workers and return when each of them serves.
@@ -95,22 +107,24 @@ class Supervisor:
         for worker in self._workers:
             if worker.process.poll() is None:
                 worker.process.terminate()
-        deadline = time.monotonic() + self._options.grace + _KILL_AFTER_GRACE_SECONDS
+        deadline = time.monotonic() + self._options.settings.grace + _KILL_AFTER_GRACE_SECONDS
         for worker in self._workers:
             try:
                 worker.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                _log.exception("worker %d did not drain: killed", worker.process.pid)
+                _log.error("worker %d did not drain: killed", worker.process.pid)
                 worker.process.kill()
                 worker.process.wait()
             _release(worker)
         self._workers.clear()
 
     def _spawn(self, failures: int = 0) -> _Worker:
+        self._started += 1
+        counters = str(self._folder / f"{self._started}.json")
         reading, writing = os.pipe()
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command(self._options, writing),
+                command(replace(self._options, counters=counters), writing),
                 stdin=subprocess.PIPE,
                 pass_fds=(writing,),
                 process_group=0,  # Ctrl-C is for the supervisor, which then tells them
@@ -120,7 +134,7 @@ class Supervisor:
             raise
         finally:
             os.close(writing)
-        return _Worker(process, reading, time.monotonic(), failures)
+        return _Worker(process, reading, time.monotonic(), counters, failures)
 
 
 def _release(worker: _Worker) -> None:

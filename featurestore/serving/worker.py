@@ -20,7 +20,9 @@ import pyarrow as pa
 
 from featurestore.config import load
 from featurestore.errors import FeatureStoreError
+from featurestore.model.serving import ServingSettings
 from featurestore.serving.answering import WorkerOptions, answer_from
+from featurestore.serving.logs import log_to_stderr
 from featurestore.store import FeatureStore
 
 __all__ = ["command", "run", "stop_signals"]
@@ -94,7 +96,8 @@ def command(options: WorkerOptions, report_to: int) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Run as the supervisor's child: say `ready`, or why not, in one line of JSON; stop when standard input ends."""
-    options = WorkerOptions(**json.loads(arguments[0]))
+    options = _options(json.loads(arguments[0]))
+    log_to_stderr(options.settings.log_format)
     stop = threading.Event()
     threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
     with os.fdopen(int(arguments[1]), "w", encoding="utf-8") as report:
@@ -109,6 +112,13 @@ def main(arguments: list[str]) -> int:
             say(state="failed", error=type(error).__name__, text=str(error))
             return 1
     return 0
+
+
+def _options(told: dict[str, Any]) -> WorkerOptions:
+    settings = told.pop("settings")
+    if settings["anonymous"] is not None:
+        settings["anonymous"] = tuple(settings["anonymous"])
+    return WorkerOptions(**told, settings=ServingSettings(**settings))
 
 
 def _stop_with_parent(stop: threading.Event) -> None:

@@ -6,6 +6,7 @@ import string
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 import featurestore.model.types as t
 from featurestore.model.description import Description
+from featurestore.model.serving import ServingSettings
 from featurestore.model.status import STATUS_BY_CODE, Status
 from featurestore.offline.arrow_types import to_arrow
 from featurestore.online.keys import KeyValues
@@ -161,11 +163,12 @@ ENTITIES = {"origin": ["JFK", None], "day": [date(2024, 1, 1), None], "n": [2**5
 
 
 @contextmanager
-def served(store: OnlineReads, *, threads: int = 4, grace: float = 5.0, pushes: Pushes | None = None) -> Iterator[str]:
+def served(store: OnlineReads, *, pushes: Pushes | None = None, **changes: Any) -> Iterator[str]:  # noqa: ANN401 - settings
     """Serve a store from a thread of this process; yield the address."""
     listener = bind("127.0.0.1:0")
     stop, ready = threading.Event(), threading.Event()
-    options = WorkerOptions(None, listener.address, threads, grace)
+    settings = replace(ServingSettings(grace=5.0), **changes)
+    options = WorkerOptions(None, listener.address, settings)
     thread = threading.Thread(
         target=answer_from, args=(store, options), kwargs={"stop": stop, "ready": ready.set, "pushes": pushes}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ class Served:
     address: str
     pids: list[int]
     process: subprocess.Popen[str]
+    log: Callable[[], str] = str
+    """What it has said on standard error."""
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Signal the server and return its exit code."""
@@ -79,7 +82,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
                 log.seek(0)
                 assert line, log.read()
                 address, pids = json.loads(line)
-                yield Served(address, pids, process)
+
+                def said() -> str:
+                    return os.pread(log.fileno(), 1 << 24, 0).decode()
+
+                yield Served(address, pids, process, said)
             finally:
                 if process.poll() is None:
                     process.terminate()

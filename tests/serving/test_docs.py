@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
+from featurestore.model.serving import ServingSettings
 from featurestore.serving.control import Control
 from featurestore.serving.control_service import ROLES
 from featurestore.serving.protocol import CONTROL
@@ -18,6 +20,15 @@ def test_the_table_of_errors_is_the_codes() -> None:
     rows = dict(re.findall(r"^\| ([A-Z_]+) \| ([A-Za-z, ]+) \|", TEXT, re.MULTILINE))
     documented = {name: code for code, names in rows.items() for name in names.split(", ")}
     assert documented == {class_.__name__: code.name for class_, code in CODES.items()}
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:`(.*?)`)? ?\|", TEXT, re.MULTILINE)
+    documented = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+    for item in fields(ServingSettings):
+        default = item.default
+        text = "" if default is None else f'"{default}"' if isinstance(default, str) else str(default).lower()
+        assert documented[item.name] == text
 
 
 def test_the_states_are_the_enum() -> None:

@@ -57,10 +57,13 @@ def test_a_class_of_ones_own_is_its_nearest_public_one() -> None:
     ("code", "class_"),
     [
         (CODE.UNAVAILABLE, errors.UnavailableError),
+        (CODE.CANCELLED, errors.UnavailableError),
         (CODE.DEADLINE_EXCEEDED, errors.DeadlineError),
         (CODE.NOT_FOUND, errors.NotFoundError),
         (CODE.UNIMPLEMENTED, FeatureStoreError),
-        (CODE.UNAUTHENTICATED, FeatureStoreError),
+        (CODE.UNAUTHENTICATED, errors.AuthenticationError),
+        (CODE.PERMISSION_DENIED, errors.PermissionDeniedError),
+        (CODE.RESOURCE_EXHAUSTED, FeatureStoreError),
     ],
 )
 @pytest.mark.parametrize("metadata", [None, (), ((HEADER, "nearest"),), ((HEADER, "SystemExit"),), ((HEADER, b"x"),)])
