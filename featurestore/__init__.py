@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from featurestore.model.entity import Entity
+    from featurestore.model.feature_set import FeatureSet
     from featurestore.model.pins import PinSet
     from featurestore.model.source import (
         ArrowSource,
@@ -67,6 +68,7 @@ _HOMES = {
         "ReadOnlyError RequestError SourceError UnavailableError"
     ),
     "featurestore.model.entity": "Entity",
+    "featurestore.model.feature_set": "FeatureSet",
     "featurestore.model.pins": "PinSet",
     "featurestore.model.source": "ArrowSource CsvSource DuckDBSource IcebergSource ParquetSource PushSource",
     "featurestore.model.status": "Status",
@@ -98,6 +100,7 @@ __all__ = [
     "Embedding",
     "Entity",
     "Feature",
+    "FeatureSet",
     "FeatureStore",
     "FeatureStoreError",
     "FeatureView",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from featurestore import config
-from featurestore.catalog import activations, frames, models, snapshots, versions
+from featurestore.catalog import activations, feature_sets, frames, models, snapshots, versions
 from featurestore.catalog.database import Catalog
 from featurestore.model.times import parse_time
 from featurestore.operations.context import Context, Progress
@@ -17,6 +17,7 @@ from featurestore.operations.resolve import as_reference, one_version
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from featurestore.catalog.frames import FrameRecord
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from featurestore.lineage.trained_on import TrainedOn
     from featurestore.lineage.walk import Lineage
     from featurestore.model.description import Description
+    from featurestore.model.feature_set import FeatureSet, FeatureSetVersion
     from featurestore.model.history import Activation, Change, Deployment, Generation
     from featurestore.model.pins import PinSet
     from featurestore.model.settings import Settings
@@ -38,10 +40,11 @@ if TYPE_CHECKING:
     from featurestore.model.view import FeatureView
     from featurestore.offline.frame import TrainingFrame
     from featurestore.offline.join_plan import JoinPlan
+    from featurestore.online.lookup import Asked, RowAnswer
     from featurestore.online.result import OnlineFeatures
     from featurestore.operations.comparison import OnlineComparison
     from featurestore.operations.online import OnlineReader
-    from featurestore.operations.plan import Plan
+    from featurestore.operations.plan import Definitions, Plan
     from featurestore.operations.push import Pushed
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
@@ -108,17 +111,23 @@ class FeatureStore:
 
     # ------------------------------------------------------------------------------------ define, materialize
 
-    def plan(self, views: Iterable[FeatureView] | FeatureView) -> Plan:
+    def plan(self, definitions: Definitions) -> Plan:
         """Say what `apply` would change, and whom that reaches; see `operations/plan.py`."""
         from featurestore.operations.plan import plan
 
-        return plan(self._context, views)
+        return plan(self._context, definitions)
 
-    def apply(self, views: Iterable[FeatureView] | FeatureView) -> list[FeatureVersion]:
-        """Record definitions as feature versions; see `operations/apply.py`."""
+    @overload
+    def apply(self, definitions: Iterable[FeatureView] | FeatureView) -> list[FeatureVersion]: ...
+    @overload
+    def apply(self, definitions: Iterable[FeatureSet] | FeatureSet) -> list[FeatureSetVersion]: ...
+    @overload
+    def apply(self, definitions: Definitions) -> list[FeatureVersion | FeatureSetVersion]: ...
+    def apply(self, definitions: Any) -> Any:
+        """Record feature views as feature versions, and feature sets; see `operations/apply.py`."""
         from featurestore.operations.apply import apply
 
-        return apply(self._context, views)
+        return apply(self._context, definitions)
 
     def materialize(self, reference: object, start: Time | None = None, end: Time | None = None) -> Snapshot:
         """Compute a version's rows in `[start, end)`, or all; see `operations/materialize.py`."""
@@ -266,6 +275,7 @@ class FeatureStore:
         *,
         model: object = None,
         endpoint: str | None = None,
+        feature_set: object = None,
         entities: Any,  # noqa: ANN401 - columns of any library
         at: Time | None = None,
         lock: PinSet | os.PathLike[str] | str | None = None,
@@ -279,6 +289,8 @@ class FeatureStore:
         model, endpoint
             Instead: a model version (its lock's versions), an endpoint (its pointers), or both where several
             models are live on one endpoint.
+        feature_set
+            Instead: a feature set, `"fraud@v1"`, or the version applied last, `"fraud"`.
         entities
             Equal-length columns of join keys: a dict, a list of dicts, an Arrow table or a frame; row i in is row
             i out.
@@ -296,13 +308,28 @@ class FeatureStore:
         LockMismatchError
             If `lock` is not the model's.
         """
-        return self._online.get(features, model=model, endpoint=endpoint, entities=entities, at=at, lock=lock)
+        asked = self._online.asked(features, model=model, endpoint=endpoint, feature_set=feature_set, lock=lock)
+        return self._online.read(asked, entities, at).features()
+
+    def read_online(self, asked: Asked, entities: Any, at: Time | None = None) -> RowAnswer:  # noqa: ANN401 - as above
+        """Look features up as `get_online_features` does, and leave them in the rows: what a server sends on."""
+        return self._online.read(asked, entities, at)
+
+    def following(self, every: float) -> AbstractContextManager[None]:
+        """Answer online reads within the block from the catalog as it was `every` seconds ago: a server's way."""
+        return self._online.following(every)
 
     def describe(
-        self, features: Sequence[object] | None = None, *, model: object = None, endpoint: str | None = None
+        self,
+        features: Sequence[object] | None = None,
+        *,
+        model: object = None,
+        endpoint: str | None = None,
+        feature_set: object = None,
     ) -> Description:
         """Return the keys that such a request takes, and the columns it gives."""
-        return self._online.describe(features, model=model, endpoint=endpoint)
+        asked = self._online.asked(features, model=model, endpoint=endpoint, feature_set=feature_set)
+        return self._online.describe(asked)
 
     def compare_online(
         self,
@@ -340,7 +367,7 @@ class FeatureStore:
         """
         from featurestore.operations.compare_online import OnlineReads, compare_online
 
-        reads = OnlineReads(self.describe, self._online.get)
+        reads = OnlineReads(self.describe, self.get_online_features)
         if client is not None:
             reads = OnlineReads(client.describe, partial(client.get_features, event_times=True))
         return compare_online(
@@ -442,6 +469,18 @@ class FeatureStore:
         """Return one version; without `@vN` the one applied last."""
         with self._context.catalog.read() as connection:
             return one_version(connection, reference, current=True)
+
+    def feature_sets(self, name: str | None = None) -> list[FeatureSetVersion]:
+        """Return every feature set in the version applied last; or all versions of one, oldest first."""
+        with self._context.catalog.read() as connection:
+            return feature_sets.everything(connection) if name is None else feature_sets.versions_of(connection, name)
+
+    def feature_set(self, reference: object) -> FeatureSetVersion:
+        """Return one version of a feature set; without `@vN` the one applied last."""
+        from featurestore.operations.feature_sets import one_set
+
+        with self._context.catalog.read() as connection:
+            return one_set(connection, reference, require_pins=False)
 
     def snapshots(self, reference: object) -> list[Snapshot]:
         """Return a version's snapshots, oldest first."""

@@ -25,8 +25,8 @@ FEAST = "feast[duckdb]==0.67.0"
 ROW = "spine_row"
 
 
-def environment(folder: Path) -> Path:
-    """Return the Python of Feast's environment, made in `folder` if it is not there.
+def environment(folder: Path, requirement: str = FEAST) -> Path:
+    """Return the Python of an environment that has `requirement`, made in `folder` if it is not there.
 
     Raises
     ------
@@ -37,10 +37,10 @@ def environment(folder: Path) -> Path:
     ready = folder / ".ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", FEAST]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
         done = subprocess.run(install, check=False, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            raise OSError(f"{FEAST} cannot be installed: {done.stderr.strip().splitlines()[-1]}")
+            raise OSError(f"{requirement} cannot be installed: {done.stderr.strip().splitlines()[-1]}")
         ready.touch()
     return python
 

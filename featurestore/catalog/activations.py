@@ -7,10 +7,12 @@ were live when it was moved; for later ones the endpoint starts from their model
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from featurestore.catalog import models, schema, versions
 from featurestore.model.history import Activation, Deployment
@@ -18,7 +20,7 @@ from featurestore.model.history import Activation, Deployment
 if TYPE_CHECKING:
     from featurestore.catalog.database import Transaction
 
-__all__ = ["by_id", "history", "move", "pointer", "top"]
+__all__ = ["Pointers", "by_id", "history", "move", "pointer", "pointers"]
 
 _ACTIVATIONS = schema.activations
 _JOINED = (
@@ -42,16 +44,28 @@ def by_id(connection: Connection, activation: int) -> Activation:
     return _value(connection.execute(_JOINED.where(_ACTIVATIONS.c.id == activation)).one())
 
 
-def top(
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """A view's pointers in one scope: the newest move of the whole view, and of each feature that has its own."""
+
+    whole: Activation | None
+    own: Mapping[str, Activation]
+
+    def read(self, feature: str | None) -> Activation | None:
+        """Return the move by which a feature is read: its own if newer than its view's, else the view's."""
+        own = None if feature is None else self.own.get(feature)
+        return own if own is not None and (self.whole is None or own.id > self.whole.id) else self.whole
+
+
+def pointers(
     connection: Connection,
     view: str,
-    feature: str | None,
     *,
     endpoint: str | None = None,
     deployment: Deployment | None = None,
     at: datetime | None = None,
-) -> Activation | None:
-    """Return the newest move of exactly this view, feature and scope, or None.
+) -> Pointers:
+    """Return all pointers of a view in this scope.
 
     Parameters
     ----------
@@ -60,21 +74,21 @@ def top(
     at
         Count only moves up to this wall clock time.
     """
-    statement = _JOINED.where(
+    newest = select(func.max(_ACTIVATIONS.c.id)).where(
         _ACTIVATIONS.c.view_id == versions.view_id(connection, view),
-        _ACTIVATIONS.c.feature.is_(None) if feature is None else _ACTIVATIONS.c.feature == feature,
         _ACTIVATIONS.c.endpoint_id.is_(None)
         if endpoint is None
         else _ACTIVATIONS.c.endpoint_id == models.endpoint_id(connection, endpoint),
     )
     if deployment is not None:
-        statement = statement.where(_ACTIVATIONS.c.deployment_id >= deployment.id)
+        newest = newest.where(_ACTIVATIONS.c.deployment_id >= deployment.id)
         if deployment.until is not None:
-            statement = statement.where(_ACTIVATIONS.c.at <= deployment.until)
+            newest = newest.where(_ACTIVATIONS.c.at <= deployment.until)
     if at is not None:
-        statement = statement.where(_ACTIVATIONS.c.at <= at)
-    row = connection.execute(statement.order_by(_ACTIVATIONS.c.id.desc()).limit(1)).one_or_none()
-    return None if row is None else _value(row)
+        newest = newest.where(_ACTIVATIONS.c.at <= at)
+    rows = connection.execute(_JOINED.where(_ACTIVATIONS.c.id.in_(newest.group_by(_ACTIVATIONS.c.feature))))
+    moves = {move.feature: move for move in map(_value, rows)}
+    return Pointers(moves.pop(None, None), {name: move for name, move in moves.items() if name is not None})
 
 
 def pointer(
@@ -87,11 +101,7 @@ def pointer(
     at: datetime | None = None,
 ) -> Activation | None:
     """Return the move by which a feature is read in this scope: its own if newer than its view's, else the view's."""
-    whole = top(connection, view, None, endpoint=endpoint, deployment=deployment, at=at)
-    if feature is None:
-        return whole
-    own = top(connection, view, feature, endpoint=endpoint, deployment=deployment, at=at)
-    return own if own is not None and (whole is None or own.id > whole.id) else whole
+    return pointers(connection, view, endpoint=endpoint, deployment=deployment, at=at).read(feature)
 
 
 def history(connection: Connection, view: str) -> list[Activation]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REVISION", "Catalog", "Transaction", "current_actor"]
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that this release's tables are at."""
 
 _BUSY_SECONDS = 30

@@ -2,6 +2,7 @@
 
 The instance plane (`edges`): source data -> snapshot -> frame -> model -> endpoint, version -> snapshot.
 The definition plane (`column_edges`): source column -> feature -> model.
+A feature set hangs below what its references name, on the instance plane: nothing is computed or read by it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,20 @@ if TYPE_CHECKING:
     from featurestore.model.snapshot import Snapshot
     from featurestore.model.version import FeatureVersion
 
-__all__ = ["KINDS", "Asset", "add_deployment", "add_frame", "add_model", "add_snapshot", "add_version", "find", "links"]
+__all__ = [
+    "KINDS",
+    "Asset",
+    "add_deployment",
+    "add_feature_set",
+    "add_frame",
+    "add_model",
+    "add_snapshot",
+    "add_version",
+    "find",
+    "links",
+]
 
-KINDS = ("source", "column", "data", "view", "version", "feature", "snapshot", "frame", "model", "endpoint")
+KINDS = ("source", "column", "data", "view", "version", "feature", "set", "snapshot", "frame", "model", "endpoint")
 """Kinds of nodes, from upstream to downstream."""
 
 
@@ -64,6 +76,12 @@ def add_version(tx: Transaction, version: FeatureVersion) -> None:
         _link(tx, node, name, "has feature")
         for source_name, column, kind in feature.reads:
             _link(tx, ("column", f"{source_name}.{column}"), name, kind)
+
+
+def add_feature_set(tx: Transaction, feature_set: str, named: Iterable[tuple[str, str]]) -> None:
+    """Add a feature set's version, below the features, versions and views that it names."""
+    for node in named:
+        _link(tx, node, ("set", feature_set), "named by")
 
 
 def add_snapshot(tx: Transaction, snapshot: Snapshot) -> None:

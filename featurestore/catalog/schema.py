@@ -153,6 +153,33 @@ feature_versions = Table(
     UniqueConstraint("view_id", "fingerprint"),
 )
 
+feature_sets = Table(
+    "feature_sets",
+    metadata,
+    _id(),
+    Column("name", String, nullable=False),
+    Column("folded", String, nullable=False, unique=True),
+    Column("current_version", Integer, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("tags", JSON, nullable=False),
+)
+
+feature_set_versions = Table(
+    "feature_set_versions",
+    metadata,
+    _id(),
+    _reference("feature_set_id", "feature_sets.id"),
+    Column("number", Integer, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("features", JSON, nullable=False),
+    Column("author", String, nullable=False),
+    _at("created_at"),
+    *_code(),
+    UniqueConstraint("feature_set_id", "number"),
+    UniqueConstraint("feature_set_id", "fingerprint"),
+)
+
 # --- rows at rest
 
 snapshots = Table(

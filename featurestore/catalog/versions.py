@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, select, update
 
 from featurestore.catalog import graph, schema
 from featurestore.errors import ConflictError, NotFoundError, nearest
 from featurestore.model.definition import Definition, Metadata
 from featurestore.model.names import fold
-from featurestore.model.version import CodeState, FeatureVersion
+from featurestore.model.version import CodeState, FeatureVersion, numbered, pick
 
 if TYPE_CHECKING:
     from featurestore.catalog.database import Transaction
@@ -33,7 +35,13 @@ __all__ = [
 ]
 
 _VERSIONS, _VIEWS = schema.feature_versions, schema.views
-_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c)
+_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c, cast(_VERSIONS.c.definition, Text).label("definition_text"))
+
+
+@lru_cache(maxsize=1024)
+def _definition(text: str) -> Definition:
+    """Return a definition; read often and never changed, it is parsed once."""
+    return Definition.from_json(json.loads(text))
 
 
 def _value(row: Row[Any]) -> FeatureVersion:
@@ -41,7 +49,7 @@ def _value(row: Row[Any]) -> FeatureVersion:
         row.name,
         row.number,
         row.fingerprint,
-        Definition.from_json(row.definition),
+        _definition(row.definition_text),
         row.author,
         row.created_at,
         CodeState(row.git_commit, row.git_dirty),
@@ -93,12 +101,7 @@ def find(connection: Connection, view: str, number: int) -> FeatureVersion:
     NotFoundError
         If there is no such view, or it has no such version.
     """
-    versions = of_view(connection, view)
-    for version in versions:
-        if version.number == number:
-            return version
-    known = ", ".join(f"@v{version.number}" for version in versions)
-    raise NotFoundError(f"{view!r} has no version v{number}. There is: {known}.")
+    return numbered(of_view(connection, view), view, number)
 
 
 def resolve(connection: Connection, reference: Reference) -> FeatureVersion | None:
@@ -107,19 +110,9 @@ def resolve(connection: Connection, reference: Reference) -> FeatureVersion | No
     Raises
     ------
     NotFoundError
-        If there is no such view, version or feature.
+        If there is no such view or version.
     """
-    versions = of_view(connection, reference.view)
-    if not reference.pinned:
-        return None
-    if reference.version is not None:
-        return find(connection, reference.view, reference.version)
-    matches = [version for version in versions if version.fingerprint.startswith(reference.fingerprint or "")]
-    if len(matches) != 1:
-        known = ", ".join(f"v{version.number} @{version.fingerprint[:8]}" for version in versions)
-        what = "several versions" if matches else "no version"
-        raise NotFoundError(f"{reference.view}@{reference.fingerprint} fits {what} of the view. There is: {known}.")
-    return matches[0]
+    return pick(of_view(connection, reference.view), reference)
 
 
 def current(connection: Connection, view: str) -> FeatureVersion:

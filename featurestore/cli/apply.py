@@ -20,13 +20,13 @@ __all__ = ["apply"]
 )
 @click.argument("paths", nargs=-1, required=True)
 def apply(session: Session, paths: tuple[str, ...]) -> None:
-    """Record the feature views in PATHS as versions; the same content again changes nothing.
+    """Record the feature views and sets in PATHS as versions; the same content again changes nothing.
 
-    PATHS are Python files, or folders of them. Views that are not in PATHS stay as they are.
+    PATHS are Python files, or folders of them. What is not in PATHS stays as it is.
     """
-    from featurestore.cli.modules import load_views
+    from featurestore.cli.modules import load_definitions
 
-    views = load_views(paths)
+    definitions = load_definitions(paths)
     with session.store() as store:
-        versions = store.apply(views)
+        versions = store.apply(definitions)
     session.output.answer(versions)

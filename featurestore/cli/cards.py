@@ -57,6 +57,10 @@ def _views(store: FeatureStore) -> Card:
     return rows, lambda console: console.print(table(titles, [list(row.values()) for row in rows]))
 
 
+def _sets(store: FeatureStore) -> Card:
+    return store.feature_sets(), None
+
+
 def _models(store: FeatureStore) -> Card:
     live = _endpoints_by_model(store)
     rows = [{**_model_fields(model), "endpoints": live.get(model.reference, [])} for model in store.models()]
@@ -91,6 +95,7 @@ def _frames(store: FeatureStore) -> Card:
 
 LISTS: Mapping[str, Callable[[FeatureStore], Card]] = {
     "views": _views,
+    "sets": _sets,
     "models": _models,
     "endpoints": _endpoints,
     "frames": _frames,
@@ -187,6 +192,21 @@ def _code(console: Console, text: str, language: str) -> None:
         console.print(Syntax(text, language, theme="ansi_dark", background_color="default"))
     else:
         console.print(text, markup=False, soft_wrap=True)
+
+
+def _set(store: FeatureStore, reference: str) -> Card:
+    found = store.feature_set(reference)
+    versions = store.feature_sets(found.name)
+
+    def people(console: Console) -> None:
+        made = {"author": found.author, "applied": found.created_at, "commit": found.code.commit}
+        write(console, {"feature set": found.reference, "fingerprint": found.fingerprint, **made})
+        _heading(console, "features")
+        write(console, list(found.features))
+        _heading(console, "versions")
+        write(console, versions)
+
+    return {**_fields(found), "reference": found.reference, "versions": versions}, people
 
 
 # ------------------------------------------------------------------------------------------------- data and frames
@@ -291,6 +311,7 @@ CARDS: Mapping[str, Callable[[FeatureStore, str], Card]] = {
     "view": _view,
     "version": _version,
     "feature": _feature,
+    "set": _set,
     "snapshot": _snapshot,
     "frame": _frame,
     "model": _model,

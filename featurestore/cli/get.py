@@ -26,11 +26,13 @@ _MARKS = {"NULL": "null", "NOT_FOUND": "not found", "EXPIRED": "expired"}
     "get",
     "featurestore get airport_weather:temp --key origin=JFK,LGA",
     "featurestore get --model delay@1 --key origin=JFK --at 2013-07-20",
+    "featurestore get --feature-set weather_now@v1 --key origin=JFK",
     "featurestore get --endpoint eta-prod --key origin=JFK --address localhost:6566",
 )
 @click.argument("references", metavar="[REF]...", nargs=-1)
 @click.option("--model", metavar="MODEL@VERSION", help="The features of this model, at exactly its lock's versions.")
 @click.option("--endpoint", metavar="NAME", help="The features that this endpoint reads.")
+@click.option("--feature-set", metavar="SET[@vN]", help="The features of this set; by default the newest version's.")
 @click.option(
     "--key", "keys", multiple=True, required=True, metavar="KEY=V,...", help="Keys to look up, one column a --key."
 )
@@ -42,21 +44,22 @@ def get(
     references: tuple[str, ...],
     model: str | None,
     endpoint: str | None,
+    feature_set: str | None,
     keys: tuple[str, ...],
     at: str | None,
     address: str | None,
 ) -> None:
-    """Look features up online by REF (view@v1:feature, view:feature), by --model or by --endpoint.
+    """Look features up online by REF (view@v1:feature, view:feature), --feature-set, --model or --endpoint.
 
     An endpoint with several models is asked for one of them: --endpoint and --model together.
 
     Several values of a key are several rows; values with commas are written as JSON: --key 'name=["a,b", null]'.
     """
-    if bool(references) == (model is not None or endpoint is not None):
-        message = "name what to read: either references, or --model or --endpoint"
+    if sum((bool(references), feature_set is not None, model is not None or endpoint is not None)) != 1:
+        message = "name what to read: either references, or --feature-set, or --model or --endpoint"
         raise click.UsageError(message)
     columns = parse_keys(keys)
-    what = {"features": list(references) or None, "model": model, "endpoint": endpoint}
+    what = {"features": list(references) or None, "model": model, "endpoint": endpoint, "feature_set": feature_set}
     answer = _ask_server(address, what, columns, at) if address else _ask_store(session, what, columns, at)
     values, statuses = answer.to_dict(), answer.statuses
     document = {"keys": columns, "values": values, "statuses": statuses, "columns": answer.columns}

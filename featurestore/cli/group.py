@@ -28,7 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
     "Define and materialize": {
         "init": Verb("init:init", "Make a store and its featurestore.toml."),
         "plan": Verb("plan:plan", "Show what applying these definitions would change."),
-        "apply": Verb("apply:apply", "Record feature views as versions."),
+        "apply": Verb("apply:apply", "Record feature views and sets as versions."),
         "materialize": Verb("materialize:materialize", "Compute the rows of a feature version."),
         "refresh": Verb("refresh:refresh", "Bring every version that anyone reads up to date."),
         "compact": Verb("compact:compact", "Merge the runs that windows have left into one."),
@@ -53,7 +53,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
     "Ask": {
         "verify": Verb("verify:verify", "Read all stored rows and compare them with their digests."),
         "status": Verb("status:status", "What the store holds, and how fresh it is."),
-        "show": Verb("show:show", "Show a view, version, snapshot, model or endpoint, or list them."),
+        "show": Verb("show:show", "Show a view, version, set, snapshot, model or endpoint, or list them."),
         "consumers": Verb("consumers:consumers", "Who reads a feature, version or source column."),
         "lineage": Verb("lineage:lineage", "What a node comes from, or what depends on it."),
         "active": Verb("active:active", "Which version was active, and when."),

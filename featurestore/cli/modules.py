@@ -1,4 +1,4 @@
-"""Feature views out of Python files: `featurestore apply features/` imports the folder's modules and takes their views.
+"""Definitions out of Python files: `featurestore apply features/` takes the views and sets of the folder's modules.
 
 A folder's parent, and the working folder, are on the import path, so that the modules of `features/` import each other
 as `from features.entities import airport`. A package's files are imported by their full name.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.errors import DefinitionError, NotFoundError
+from featurestore.model.feature_set import FeatureSet
 from featurestore.model.names import fold
 from featurestore.model.view import FeatureView
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-__all__ = ["load_views"]
+__all__ = ["load_definitions"]
 
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
@@ -30,8 +31,8 @@ _imported: set[str] = set()
 """Modules that the last call imported: the next call imports their files anew."""
 
 
-def load_views(paths: Sequence[str | Path]) -> list[FeatureView]:
-    """Return every feature view at the top level of the modules in `paths`, in the order of files and lines.
+def load_definitions(paths: Sequence[str | Path]) -> list[FeatureView | FeatureSet]:
+    """Return every feature view and set at the top level of the modules in `paths`, in the order of files and lines.
 
     Parameters
     ----------
@@ -43,25 +44,25 @@ def load_views(paths: Sequence[str | Path]) -> list[FeatureView]:
     NotFoundError
         If a path does not exist.
     DefinitionError
-        If a file cannot be imported (the message names file and line), no view is found, or two different views carry
-        one name.
+        If a file cannot be imported (the message names file and line), none is found, or two different ones carry one
+        name.
     """
     for name in _imported:
         sys.modules.pop(name, None)
     _imported.clear()
-    found: dict[str, tuple[FeatureView, Path]] = {}
+    found: dict[str, tuple[FeatureView | FeatureSet, Path]] = {}
     for path in paths:
         given = Path(path)
         for file in _files(given):
-            for view in _views(_import(file, _import_root(given, file))):
-                _add(found, view, file)
+            for definition in _definitions(_import(file, _import_root(given, file))):
+                _add(found, definition, file)
     if not found:
         message = (
-            f"no feature view in {', '.join(str(path) for path in paths)}: "
+            f"no feature view and no feature set in {', '.join(str(path) for path in paths)}: "
             "assign one at the top level of a module, for example weather = fs.FeatureView(...)."
         )
         raise DefinitionError(message)
-    return [view for view, _ in found.values()]
+    return [definition for definition, _ in found.values()]
 
 
 def _files(path: Path) -> list[Path]:
@@ -168,20 +169,24 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _views(module: ModuleType) -> Iterator[FeatureView]:
-    yield from (value for value in vars(module).values() if isinstance(value, FeatureView))
+def _definitions(module: ModuleType) -> Iterator[FeatureView | FeatureSet]:
+    yield from (value for value in vars(module).values() if isinstance(value, (FeatureView, FeatureSet)))
 
 
-def _add(found: dict[str, tuple[FeatureView, Path]], view: FeatureView, file: Path) -> None:
-    known = found.setdefault(fold(view.name), (view, file))
-    if known[0] is not view and not _same(known[0], view):
+def _add(
+    found: dict[str, tuple[FeatureView | FeatureSet, Path]], definition: FeatureView | FeatureSet, file: Path
+) -> None:
+    known = found.setdefault(fold(definition.name), (definition, file))
+    if known[0] is not definition and not _same(known[0], definition):
         where = _shown(file) if known[1] == file else f"{_shown(known[1])} and {_shown(file)}"
-        message = f"two different feature views are named {view.name!r}, in {where}: rename one, or leave one away."
+        message = f"two different definitions are named {definition.name!r}, in {where}: rename one, or leave one away."
         raise DefinitionError(message)
 
 
-def _same(left: FeatureView, right: FeatureView) -> bool:
-    """Whether two views are one: a file may have been imported under two names."""
+def _same(left: FeatureView | FeatureSet, right: FeatureView | FeatureSet) -> bool:
+    """Whether two definitions are one: a file may have been imported under two names."""
+    if not (isinstance(left, FeatureView) and isinstance(right, FeatureView)):
+        return left == right
 
     def bare(view: FeatureView) -> tuple[FeatureView, object]:
         code = getattr(view.transform, "__code__", None)

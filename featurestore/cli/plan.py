@@ -20,14 +20,19 @@ __all__ = ["plan"]
 )
 @click.argument("paths", nargs=-1, required=True)
 def plan(session: Session, paths: tuple[str, ...]) -> None:
-    """Show what applying the feature views in PATHS would change, and whom it would touch. Changes nothing.
+    """Show what applying the feature views and sets in PATHS would change, and whom it would touch. Changes nothing.
 
     PATHS are Python files, or folders of them. Relative paths of sources start at the working folder.
     """
-    from featurestore.cli.modules import load_views
+    from featurestore.cli.modules import load_definitions
 
-    views = load_views(paths)
+    definitions = load_definitions(paths)
     with session.store() as store:
-        proposed = store.plan(views)
-    answer = {"changes": proposed.changes, "impact": proposed.impact, "blocking": proposed.blocking}
+        proposed = store.plan(definitions)
+    answer = {
+        "changes": proposed.changes,
+        "sets": proposed.sets,
+        "impact": proposed.impact,
+        "blocking": proposed.blocking,
+    }
     session.output.answer(answer, people=str(proposed))

@@ -23,9 +23,9 @@ __all__ = ["show"]
     "featurestore show delay@1",
     "featurestore show endpoint/eta-prod",
 )
-@click.argument("node", metavar="NODE|views|models|endpoints|frames")
+@click.argument("node", metavar="NODE|views|sets|models|endpoints|frames")
 def show(session: Session, node: str) -> None:
-    """Show one view, version, feature, source, snapshot, frame, model version or endpoint; or list them.
+    """Show one view, version, feature, set, source, snapshot, frame, model version or endpoint; or list them.
 
     A version is shown with its features, its SQL and its snapshots. Snapshots and frames are named by eight or more
     digits of their id. A name that fits several things is written with its kind: view/views, endpoint/eta-prod.

@@ -58,6 +58,13 @@ _COLUMNS: Mapping[str, tuple[Column, ...]] = {
         _field("created_at", "applied"),
         ("retired", lambda value: value.retired or ""),
     ),
+    "FeatureSetVersion": (
+        _field("reference", "set"),
+        ("features", lambda value: [str(reference) for reference in value.features]),
+        ("fingerprint", lambda value: value.fingerprint[:_SHORT]),
+        _field("author"),
+        _field("created_at", "applied"),
+    ),
     "Snapshot": (
         _field("id", "snapshot"),
         _field("reference", "version"),

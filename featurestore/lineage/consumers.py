@@ -1,4 +1,4 @@
-"""Consumers: which models and endpoints read a node.
+"""Consumers: which models and endpoints read a node, and which feature sets name it.
 
 Columns and features are followed on the definition plane only: a model that was trained on a frame holding a version,
 but whose lock reads none of the features asked about, is no consumer. Snapshots, source data and frames are followed
@@ -8,12 +8,12 @@ on the instance plane, to the models that were trained on those rows and to the 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from featurestore.catalog import generations, graph, schema
+from featurestore.catalog import feature_sets, generations, graph, schema
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import (
     Reading,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from featurestore.catalog.graph import Asset
 
-__all__ = ["Consumers", "EndpointUse", "FeatureUse", "ModelUse", "consumers", "features_of"]
+__all__ = ["Consumers", "EndpointUse", "FeatureUse", "ModelUse", "SetUse", "consumers", "features_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +105,32 @@ class EndpointUse:
 
 
 @dataclass(frozen=True, slots=True)
+class SetUse:
+    """A feature set, in the version applied last, and the features through which it names the node.
+
+    Attributes
+    ----------
+    feature_set
+        `name@vN`.
+    names
+        `view@vN:feature`, pinned; or `view`, where it reads the view through the default pointer.
+    """
+
+    feature_set: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Consumers:
-    """Who reads a node."""
+    """Who reads a node, and the feature sets by which it may be asked for."""
 
     node: Asset
     models: tuple[ModelUse, ...]
     endpoints: tuple[EndpointUse, ...]
+    sets: tuple[SetUse, ...] = ()
 
     def __str__(self) -> str:
-        if not self.models and not self.endpoints:
+        if not self.models and not self.endpoints and not self.sets:
             return f"{self.node.key} ({self.node.kind}): nothing reads it"
         models = [
             (use.model, use.owner or "-", _how(use.reads), some([item.feature for item in use.reads]),
@@ -129,6 +146,7 @@ class Consumers:
             f"{self.node.key} ({self.node.kind})",
             table(("model", "owner", "how", "reads", "live on"), models),
             table(("endpoint", "model", "reads by", "version", "features"), endpoints),
+            table(("feature set", "names"), [(use.feature_set, some(use.names)) for use in self.sets]),
         )
 
 
@@ -162,12 +180,12 @@ def consumers(connection: Connection, node: object, *, live: bool = False) -> Co
         found = _of_rows(connection, asset)
     elif asset.kind == "model":
         found = Consumers(asset, (), tuple(_endpoints(live_reads(connection, models=[asset.key]))))
-    elif asset.kind == "endpoint":
+    elif asset.kind in {"endpoint", "set"}:
         found = Consumers(asset, (), ())
     else:
         found = _of_features(connection, asset, features_of(connection, asset))
     models = tuple(use for use in found.models if use.endpoints or not live)
-    return Consumers(asset, models, found.endpoints)
+    return replace(found, models=models)
 
 
 # --- the definition plane
@@ -237,7 +255,23 @@ def _of_features(connection: Connection, asset: Asset, uses: Mapping[str, Featur
         ModelUse(model, owners.get(model, ""), tuple(uses[feature] for feature in features), tuple(live[model]))
         for model, features in models.items()
     )
-    return Consumers(asset, used, tuple(_endpoints(readings)))
+    return Consumers(asset, used, tuple(_endpoints(readings)), tuple(_sets(connection, uses)))
+
+
+def _sets(connection: Connection, uses: Mapping[str, FeatureUse]) -> Iterable[SetUse]:
+    """Return the feature sets that name any of the features: one by one, by version, or by a view's pointer."""
+    nodes: dict[tuple[str, str], None] = {}
+    for feature in uses:
+        version, _, _ = feature.rpartition(":")
+        nodes |= {("feature", feature): None, ("version", version): None, ("view", version.partition("@")[0]): None}
+    rows = {row: asset.key for kind, key in nodes for row, asset in graph.find(connection, key, kind)}
+    named: dict[str, dict[str, None]] = defaultdict(dict)
+    for near, _, kind, asset in graph.links(connection, rows, "down", columns=False):
+        if kind == "named by":
+            named[asset.key][rows[near]] = None
+    for item in feature_sets.everything(connection):
+        if names := named.get(item.reference):
+            yield SetUse(item.reference, tuple(names))
 
 
 def _models_reading(connection: Connection, uses: Mapping[str, FeatureUse]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ view@v2:feature, view:feature        a feature; without a version, of the one th
                                      where nothing is active, of the one applied last
 source, source.column                a source, one of its columns
 source@files:9f2c0a31                a source's data version, by its whole text or by its beginning
+fraud@v1, fraud                      a feature set's version; without it, the one applied last
 delay@1, eta-prod                    a model version, an endpoint
 8 to 32 hex digits                   a snapshot or a training frame
 KIND/...                             any of these where the bare name fits several kinds, e.g. source/weather
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from featurestore.catalog import activations, graph, models, schema, sources, versions
+from featurestore.catalog import activations, feature_sets, graph, models, schema, sources, versions
 from featurestore.catalog.frames import FrameRecord
 from featurestore.catalog.graph import Asset
 from featurestore.catalog.models import ModelVersion
 from featurestore.errors import DefinitionError, NotFoundError, nearest
+from featurestore.model.feature_set import FeatureSetVersion
 from featurestore.model.history import Generation
 from featurestore.model.names import fold
 from featurestore.model.reference import ModelReference, Reference, parse_reference
@@ -79,6 +81,7 @@ def _read(node: object) -> tuple[str | None, str]:
         return (match[1], match[2]) if match else (None, node.strip())
     typed: tuple[tuple[type, str, str], ...] = (
         (FeatureVersion, "version", "reference"),
+        (FeatureSetVersion, "set", "reference"),
         (ModelVersion, "model", "reference"),
         (Snapshot, "snapshot", "id"),
         (FrameRecord, "frame", "id"),
@@ -112,6 +115,8 @@ def _candidates(connection: Connection, kind: str | None, text: str) -> list[Ass
         found += _by_beginning(connection, ("snapshot", "frame") if kind is None else (kind,), text)
     if kind in {None, "data"} and _DATA.fullmatch(text):
         found += _by_beginning(connection, ("data",), text)
+    if not found and kind in {None, "set"}:
+        found += _by_set(connection, text)
     if not found and kind in {None, "source", "column"}:
         found += _by_source(connection, kind, text)
     return list(dict.fromkeys(found))
@@ -132,6 +137,13 @@ def _by_reference(connection: Connection, kind: str | None, text: str) -> list[A
     if feature is None or kind not in {None, "feature"}:
         return []
     return [Asset("feature", f"{version.reference}:{feature.name}")]
+
+
+def _by_set(connection: Connection, text: str) -> list[Asset]:
+    """Return the current version of the feature set of that name."""
+    return [
+        Asset("set", item.reference) for item in feature_sets.everything(connection) if fold(item.name) == fold(text)
+    ]
 
 
 def _pointed_at(connection: Connection, reference: Reference) -> FeatureVersion:
@@ -185,6 +197,7 @@ def _unknown(connection: Connection, kind: str | None, text: str) -> NotFoundErr
     known = {
         "view": versions.view_names,
         "version": _version_names,
+        "set": feature_sets.names,
         "source": sources.names,
         "model": lambda connection: [model.reference for model in models.everything(connection)],
         "endpoint": models.endpoint_names,

@@ -172,6 +172,10 @@ def upstream(connection: Connection, asset: Asset, since: datetime | None = None
         _add_frame(connection, above, asset.key)
     elif asset.kind in {"source", "column", "data"}:
         _add_source(above, asset)
+    elif asset.kind == "set":
+        rows = [row for row, _ in graph.find(connection, asset.key, "set")]
+        for _, _, _, named in graph.links(connection, rows, "up", columns=False):
+            _add_versions(connection, above, named)
     else:
         _add_versions(connection, above, asset)
     return above

@@ -27,6 +27,8 @@ class Description:
         a model.
     model, endpoint
         `"delay@1"` and `"eta-prod"`, where the request names or reaches them; otherwise None.
+    feature_set
+        `"fraud@v2"`, the version that answers where the request names a feature set; otherwise None.
     """
 
     keys: tuple[tuple[str, str], ...]
@@ -36,3 +38,4 @@ class Description:
     lock_digest: str | None = None
     model: str | None = None
     endpoint: str | None = None
+    feature_set: str | None = None

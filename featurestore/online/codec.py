@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,13 @@ from featurestore.online.arrays import (
     Numbers,
     array_from_cells,
     array_from_fixed,
-    buffer,
     cells,
     fixed_values,
     storage_dtype,
 )
 from featurestore.online.keys import encode_keys
 
-__all__ = ["FORMAT", "RowBlock", "RowCodec", "encode_rows"]
+__all__ = ["FORMAT", "RowBlock", "RowCodec", "Selection", "encode_rows"]
 
 FORMAT = 1
 """Version of the layout above, recorded with each generation."""
@@ -151,35 +151,64 @@ class RowCodec:
 
     # ------------------------------------------------------------------------------------------------ decode
 
-    def open(self, rows: Sequence[bytes | None]) -> RowBlock:
-        """Return the decoded heads of rows, None for a key that was not found.
+    def open(self, rows: Sequence[bytes | None], fill: bytes | None = None) -> RowBlock:
+        """Return the decoded heads of rows.
+
+        Parameters
+        ----------
+        rows
+            None for a key that was not found.
+        fill
+            The row that stands where there is none, from `row`; all null by default.
 
         Raises
         ------
         CorruptError
             If a row does not have this codec's size.
         """
+        found = None
+        filled: Sequence[bytes]
+        if None in rows:
+            found = np.fromiter((row is not None for row in rows), np.bool_, len(rows))
+            instead = self._missing if fill is None else fill
+            filled = [instead if row is None else row for row in rows]
+        else:
+            filled = rows  # type: ignore[assignment]  # none is None
+        return RowBlock(self, self._heads(filled), filled, found)
+
+    def _heads(self, rows: Sequence[bytes]) -> Numbers:
         size = self._head.itemsize
-        found = np.fromiter((row is not None for row in rows), np.bool_, len(rows))
-        filled = [self._missing if row is None else row for row in rows]
-        joined = b"".join([row[:size] for row in filled] if self._variable else filled)
-        lengths = np.fromiter(map(len, filled), np.int64, len(filled))
+        joined = b"".join([row[:size] for row in rows] if self._variable else rows)
         if len(joined) == size * len(rows):
             heads = np.frombuffer(joined, self._head)
-            expected = heads["ends"][:, -1].astype(np.int64) + size if self._variable else size
-            if (lengths == expected).all():
-                return RowBlock(self, heads, filled, found)
+            if self._variable:
+                expected = heads["ends"][:, -1].astype(np.int64) + size
+                whole = bool((np.fromiter(map(len, rows), np.int64, len(rows)) == expected).all())
+            else:
+                whole = set(map(len, rows)) <= {size}
+            if whole:
+                return heads
         message = (
             f"a row of the online store has not the size of its columns ({size} bytes and its variable part): "
             "publish the version again."
         )
         raise CorruptError(message)
 
+    def row(self, values: Mapping[str, pa.Array[Any]]) -> bytes:
+        """Return one row without an event time, of arrays of one value; a feature that is not named is null."""
+        arrays = [values.get(name, pa.nulls(1)) for name, _ in self.columns]
+        (row,) = self.encode_batch(pa.record_batch(arrays, names=[name for name, _ in self.columns]), None)
+        return row
+
+    def select(self, wanted: Sequence[str]) -> Selection:
+        """Return how features leave the rows; see `Selection`."""
+        return Selection(self, wanted)
+
     def decode(
         self, rows: Sequence[bytes | None], wanted: Sequence[str], arrow_types: Sequence[pa.DataType]
     ) -> list[pa.Array[Any]]:
         """Return one array for each wanted feature; null where the row or its value is."""
-        return self.open(rows).arrays(wanted, arrow_types)
+        return self.select(wanted).arrays(self.open(rows), arrow_types)
 
     def place(self, name: str) -> _Place:
         """Return where a feature lives.
@@ -197,6 +226,10 @@ class RowCodec:
             raise CorruptError(message)
         return place
 
+    def width(self, field: str) -> int:
+        """Return how many features one field of the head holds; a vector is one."""
+        return len(self._groups[field]) if field in self._groups else 1
+
     @property
     def head_size(self) -> int:
         """Bytes of a row without its variable part."""
@@ -204,88 +237,128 @@ class RowCodec:
 
 
 class RowBlock:
-    """Rows of one read, decoded: made by `RowCodec.open`.
+    """Rows of one read, their heads decoded: made by `RowCodec.open`, read through a `Selection`.
 
     Attributes
     ----------
+    heads
+        Shape `(n,)`, structured as the codec's head.
+    rows
+        The rows' bytes; where a key was not found, those of the row that stands there.
     found
-        Whether there was a row, shape `(n,)`.
-    event_times
-        Microseconds since 1970 UTC, shape `(n,)`; 0 where there was none.
+        Whether there was a row, shape `(n,)`; None if there always was.
     """
 
-    def __init__(self, codec: RowCodec, heads: Numbers, rows: Sequence[bytes], found: Bits) -> None:
-        self._codec = codec
-        self._heads = heads
-        self._rows = rows
+    __slots__ = ("codec", "found", "heads", "rows")
+
+    def __init__(self, codec: RowCodec, heads: Numbers, rows: Sequence[bytes], found: Bits | None) -> None:
+        self.codec = codec
+        self.heads = heads
+        self.rows = rows
         self.found = found
-        self.event_times: Numbers = np.ascontiguousarray(heads["event time"])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
-    def nulls(self, wanted: Sequence[str]) -> Bits:
-        """Return whether values are null, shape `(len(wanted), n)`; true where there was no row."""
-        bits = np.unpackbits(self._heads["nulls"], axis=1, bitorder="little").view(np.bool_)
-        return np.ascontiguousarray(bits.T[[self._codec.place(name).bit for name in wanted]])
+    @property
+    def event_times(self) -> Numbers:
+        """Microseconds since 1970 UTC, shape `(n,)`; 0 where there was no row, and for a dimension."""
+        times: Numbers = self.heads["event time"]
+        return times
 
-    def arrays(
-        self, wanted: Sequence[str], arrow_types: Sequence[pa.DataType], *, keep: Bits | None = None
-    ) -> list[pa.Array[Any]]:
-        """Return one array for each wanted feature, of exactly the Arrow type asked for.
+    def replaced(self, where: Bits, row: bytes) -> RowBlock:
+        """Return a block with another row at some places, shape `(n,)`; `found` stays."""
+        rows = [row if away else kept for kept, away in zip(self.rows, where.tolist(), strict=True)]
+        return RowBlock(self.codec, self.codec._heads(rows), rows, self.found)  # noqa: SLF001 - one mechanism, two classes
 
-        Parameters
-        ----------
-        wanted, arrow_types
-            Names and types, of one length.
-        keep
-            Rows whose values are shown, shape `(n,)`; the others are null and their bytes blank. All by default.
-        """
-        valid = ~self.nulls(wanted)
-        if keep is not None:
-            valid &= keep
-        hidden = None if keep is None or keep.all() else ~keep
-        places = [self._codec.place(name) for name in wanted]
-        buffers = self._fixed_buffers(places, hidden)
-        result = []
-        for place, arrow_type, bits in zip(places, arrow_types, valid, strict=True):
-            if place.field == "ends":
-                values = self._cells(place.index, bits)
-                result.append(array_from_cells(values, bits, type_=place.type_, arrow_type=arrow_type))
-            else:
-                data = buffers[place.field, place.index]
-                result.append(array_from_fixed(data, len(self), bits, type_=place.type_, arrow_type=arrow_type))
-        return result
+    def cells(self, place: _Place) -> list[bytes]:
+        """Return the bytes of a String, Bytes or List feature in each row."""
+        size = self.codec.head_size
+        ends = self.heads["ends"]
+        starts = (ends[:, place.index - 1].astype(np.int64) + size).tolist() if place.index else [size] * len(self)
+        stops = (ends[:, place.index].astype(np.int64) + size).tolist()
+        return [row[start:stop] for row, start, stop in zip(self.rows, starts, stops, strict=True)]
 
-    def _fixed_buffers(self, places: Iterable[_Place], hidden: Bits | None) -> dict[tuple[str, int], pa.Buffer]:
-        """Return the values of fixed-width features: one copy for all features of one dtype."""
+
+class Selection:
+    """Some features of a generation, in an order: worked out once, and used for every read of them.
+
+    Attributes
+    ----------
+    places
+        Where each feature lives.
+    offsets
+        Bytes of one row's fixed-width values before those of each such feature in `fixed`; None for one of variable
+        width.
+    widths
+        Bytes of one value; 0 for variable width.
+    """
+
+    __slots__ = ("_bits", "_fields", "offsets", "places", "widths")
+
+    def __init__(self, codec: RowCodec, wanted: Sequence[str]) -> None:
+        self.places = tuple(codec.place(name) for name in wanted)
+        self._bits = [place.bit for place in self.places]
         fields: dict[str, list[int]] = {}
-        for place in places:
-            if place.field != "ends":
+        offsets: list[int | None] = []
+        widths: list[int] = []
+        sizes: dict[str, int] = {}
+        for place in self.places:
+            dtype = storage_dtype(place.type_)
+            widths.append(0 if dtype is None else dtype.itemsize)
+            if dtype is not None:
                 fields.setdefault(place.field, []).append(place.index)
-        buffers: dict[tuple[str, int], pa.Buffer] = {}
-        for field, indices in fields.items():
-            values = self._heads[field]
-            if field.endswith(" vector"):
-                copied, indices = values.copy()[None], [0]  # noqa: PLW2901 - a vector is a field of its own
-            else:
-                copied = np.ascontiguousarray(values.T[indices])
-            if hidden is not None:
-                copied[:, hidden] = np.zeros(1, copied.dtype)[0]
-            whole = buffer(copied)
-            width = copied[0].nbytes
-            for position, index in enumerate(indices):
-                buffers[field, index] = whole.slice(position * width, width)
-        return buffers
+                sizes[place.field] = sizes.get(place.field, 0) + dtype.itemsize
+        starts = dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
+        for place, width in zip(self.places, widths, strict=True):
+            offsets.append(starts[place.field] if width else None)
+            if width:
+                starts[place.field] += width
+        self.offsets = tuple(offsets)
+        self.widths = tuple(widths)
+        self._fields = [
+            (field, None if indices == list(range(codec.width(field))) else indices)
+            for field, indices in fields.items()
+        ]
 
-    def _cells(self, index: int, valid: Bits) -> list[bytes]:
-        size = self._codec.head_size
-        bounds = np.zeros((2, len(self)), np.int64)
-        bounds[0] = self._heads["ends"][:, index - 1] if index else 0
-        bounds[1] = self._heads["ends"][:, index]
-        starts, ends = (bounds + size).tolist()
-        spans = zip(self._rows, starts, ends, valid.tolist(), strict=True)
-        return [row[start:end] if shown else b"" for row, start, end, shown in spans]
+    def fixed(self, block: RowBlock) -> bytes:
+        """Return the values of the features of fixed width, little endian, feature after feature: a copy for a dtype.
+
+        Those of a feature begin at `offset * n` and take `width * n` bytes, for the n rows of the block.
+        """
+        parts = []
+        for field, indices in self._fields:
+            values = block.heads[field]  # shape (n, features of the field), or (n, length) of a vector
+            if not field.endswith(" vector"):
+                values = values.T if indices is None else values.T[indices]
+            parts.append(values.tobytes())
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def nulls(self, block: RowBlock) -> Bits | None:
+        """Return whether values are null, shape `(features, n)`; None if none of the rows' is."""
+        bits: Numbers = block.heads["nulls"]
+        if not np.count_nonzero(bits):
+            return None
+        apart = np.unpackbits(bits, axis=1, bitorder="little").view(np.bool_)
+        return np.ascontiguousarray(apart.T[self._bits])
+
+    def arrays(self, block: RowBlock, arrow_types: Sequence[pa.DataType]) -> list[pa.Array[Any]]:
+        """Return one array for each feature, of exactly the Arrow type asked for."""
+        count = len(block)
+        nulls = self.nulls(block)
+        valid = np.ones((len(self.places), count), np.bool_) if nulls is None else ~nulls
+        values = pa.py_buffer(self.fixed(block))
+        result: list[pa.Array[Any]] = []
+        for place, offset, width, arrow_type, bits in zip(
+            self.places, self.offsets, self.widths, arrow_types, valid, strict=True
+        ):
+            if offset is None:
+                cells_ = block.cells(place)
+                result.append(array_from_cells(cells_, bits, type_=place.type_, arrow_type=arrow_type))
+            else:
+                data = values.slice(offset * count, width * count)
+                result.append(array_from_fixed(data, count, bits, type_=place.type_, arrow_type=arrow_type))
+        return result
 
 
 def encode_rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from featurestore.errors import RequestError, nearest
 from featurestore.model.types import FeatureType
+from featurestore.online.keys import KeyValues
 
 __all__ = ["read_entities"]
 
@@ -31,13 +32,32 @@ _PYTHON: dict[str, tuple[type, ...]] = {
     "Date": (date,),
 }
 _NOT: dict[str, tuple[type, ...]] = {"Int32": (bool,), "Int64": (bool,), "Date": (datetime,)}
+
+
+def _is_int64(column: Any) -> bool:  # noqa: ANN401 - a column of any library
+    return type(column) is np.ndarray and column.dtype == np.int64 and column.ndim == 1
+
+
+def _is_text(column: Any) -> bool:  # noqa: ANN401 - as above
+    if type(column) is not list or set(map(type, column)) != {str}:
+        return False
+    try:
+        "".join(column).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+_PLAIN: dict[str, Callable[[Any], bool]] = {"Int64": _is_int64, "String": _is_text}
+"""Whether `encode_keys` takes a column as it is: the forms in which a server gets most of them."""
+
 _INDEX = "__index_level_"  # what pandas calls an index without a name
 
 Column = Any
 """A list, a NumPy array, or anything that Arrow reads."""
 
 
-def read_entities(entities: object, needed: Mapping[str, FeatureType], known: Collection[str]) -> pa.Table:
+def read_entities(entities: object, needed: Mapping[str, FeatureType], known: Collection[str]) -> dict[str, KeyValues]:
     """Return the request columns that are needed, with exactly their keys' types, rows in order.
 
     Parameters
@@ -66,12 +86,11 @@ def read_entities(entities: object, needed: Mapping[str, FeatureType], known: Co
             message = f"the entity column {name!r} ({type_}) is missing ({given}): add it, a null where it is unknown."
             raise RequestError(message)
     lengths = {name: _length(name, column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
+    if len(lengths) > 1 and len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         message = f"the entity columns have different lengths ({listed}): give one value a row in each."
         raise RequestError(message)
-    arrays = [_read(name, columns[name], type_) for name, type_ in needed.items()]
-    return pa.table(arrays, schema=pa.schema([(name, _ARROW[type_.kind]) for name, type_ in needed.items()]))
+    return {name: _read(name, columns[name], type_) for name, type_ in needed.items()}
 
 
 def _columns(entities: object, needed: Iterable[str]) -> dict[str, Column]:
@@ -105,7 +124,10 @@ def _length(name: str, column: Column) -> int:
     raise RequestError(message)
 
 
-def _read(name: str, column: Column, type_: FeatureType) -> pa.Array[Any]:
+def _read(name: str, column: Column, type_: FeatureType) -> KeyValues:
+    plain = _PLAIN.get(type_.kind)
+    if plain is not None and plain(column):
+        return column  # type: ignore[no-any-return]  # what `encode_keys` takes as it is
     if isinstance(column, (pa.Array, pa.ChunkedArray)):
         return _from_arrow(name, column, type_)
     if hasattr(column, "__arrow_c_stream__"):

@@ -7,11 +7,10 @@ older one. A default fills NOT_FOUND and EXPIRED, never NULL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,24 +20,37 @@ from featurestore.model.definition import Definition
 from featurestore.model.history import Generation
 from featurestore.model.status import STATUS_BY_CODE, Status
 from featurestore.model.times import from_micros
-from featurestore.online.arrays import Bits
+from featurestore.model.types import FeatureType
 from featurestore.online.base import OnlineStore
 from featurestore.online.codec import RowBlock, RowCodec
-from featurestore.online.entities import read_entities
-from featurestore.online.keys import encode_keys
+from featurestore.online.keys import KeyValues, encode_keys
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 
-__all__ = ["ColumnPlan", "lookup", "read_entities"]
+__all__ = ["Asked", "ColumnPlan", "GroupRows", "ReadGroup", "ReadPlan", "RowAnswer", "lookup"]
 
 _NULL, _NOT_FOUND, _EXPIRED = (STATUS_BY_CODE.index(one) for one in (Status.NULL, Status.NOT_FOUND, Status.EXPIRED))
 _MOMENT = pa.timestamp("us", tz="UTC")
 _EARLIEST = -(2**63)
-_CODECS_KEPT = 512
 
-Codecs = dict[str, tuple[RowCodec, set[str]]]
-"""Generation to its codec and those of its features that were checked against their version."""
 
-_codecs: WeakKeyDictionary[OnlineStore, Codecs] = WeakKeyDictionary()
+class Asked(NamedTuple):
+    """What a request names, as text: one of the four, or an endpoint and a model.
+
+    Attributes
+    ----------
+    features
+        References, pinned or not.
+    model, endpoint, feature_set
+        A model version, an endpoint, a feature set.
+    lock
+        The digest that the caller has of the model's lock.
+    """
+
+    features: tuple[str, ...] | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    feature_set: str | None = None
+    lock: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +89,189 @@ class ColumnPlan:
     on: tuple[tuple[str, str], ...]
 
 
-def lookup(store: OnlineStore, plans: Sequence[ColumnPlan], entities: pa.Table, at: int) -> OnlineFeatures:
-    """Return the features of entities at a time, row i of the answer for row i of `entities`.
+class ReadGroup:
+    """Columns of a request that are read from one generation by the same keys.
+
+    Attributes
+    ----------
+    plans
+        The columns, of one version.
+    positions
+        Where each stands in the answer.
+    columns, key_types
+        The request columns that make the key, and the types of its parts.
+    codec, selection
+        How the rows, and the features in them, are read.
+    fill
+        The row that stands where none is shown: the defaults, null where there is none.
+    ttl
+        Microseconds; None if rows do not expire.
+    """
+
+    __slots__ = ("codec", "columns", "fill", "key_types", "plans", "positions", "selection", "ttl")
+
+    def __init__(self, store: OnlineStore, plans: Sequence[ColumnPlan], positions: Sequence[int]) -> None:
+        first = plans[0]
+        self.plans = tuple(plans)
+        self.positions = tuple(positions)
+        self.columns = tuple(column for _, column in first.on)
+        self.key_types = tuple(type_ for _, type_ in first.definition.keys)
+        self.codec = RowCodec.from_schema(store.schema(first.generation.id))
+        for plan in plans:
+            _check_type(plan, self.codec)
+        self.selection = self.codec.select([plan.feature for plan in plans])
+        self.fill = self.codec.row(
+            {plan.feature: pa.array([plan.default], plan.arrow_type) for plan in plans if plan.default is not None}
+        )
+        ttl = first.definition.ttl
+        self.ttl = None if ttl is None or not self.timed else ttl // timedelta(microseconds=1)
+
+    @property
+    def generation(self) -> Generation:
+        """The rows that are read."""
+        return self.plans[0].generation
+
+    @property
+    def timed(self) -> bool:
+        """Whether the rows have event times: those of a dimension have none."""
+        return self.plans[0].definition.event_time is not None
+
+
+class ReadPlan:
+    """A request, resolved and worked out: what entities it needs, and how its columns are read.
 
     Parameters
     ----------
     store
-        Holds the plans' generations.
-    plans
-        The answer's columns. Those of one generation and one set of request columns are read once.
+        Holds the columns' generations.
+    columns
+        The answer's, in order. Those of one generation and one set of request columns are read once.
+    keys
+        Request column to the type of the key it is for.
+    known
+        Request columns that may be there though nothing needs them.
+
+    Raises
+    ------
+    NotPublishedError, CorruptError
+        As `OnlineStore.schema`; also if a generation does not hold a feature with its version's type.
+    """
+
+    __slots__ = ("__weakref__", "columns", "groups", "keys", "known")
+
+    def __init__(
+        self,
+        store: OnlineStore,
+        columns: Sequence[ColumnPlan],
+        keys: Mapping[str, FeatureType],
+        known: Collection[str] = (),
+    ) -> None:
+        self.columns = tuple(columns)
+        self.keys = dict(keys)
+        self.known = frozenset(known)
+        groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
+        for position, plan in enumerate(columns):
+            groups.setdefault((plan.generation.id, plan.on), []).append(position)
+        self.groups = tuple(
+            ReadGroup(store, [columns[position] for position in members], members) for members in groups.values()
+        )
+
+
+class GroupRows:
+    """What one group's read found.
+
+    Attributes
+    ----------
+    group
+        What was read.
+    block
+        The rows; where none is shown, the group's `fill` stands.
+    found
+        Whether there was a row, shape `(n,)`; None if there always was.
+    event_times
+        Microseconds since 1970 UTC of the rows found, expired ones too, shape `(n,)`; 0 where there was none.
+    codes
+        Positions in `STATUS_BY_CODE`, uint8, shape `(features, n)`; None if every cell is PRESENT.
+    """
+
+    __slots__ = ("block", "codes", "event_times", "found", "group")
+
+    def __init__(self, group: ReadGroup, block: RowBlock, at: int) -> None:
+        self.group = group
+        self.found = block.found
+        self.event_times = block.event_times
+        expired = None
+        if group.ttl is not None:
+            late = self.event_times < max(at - group.ttl, _EARLIEST)
+            if np.count_nonzero(late):
+                expired = late if block.found is None else late & block.found
+                block = block.replaced(expired, group.fill)
+        self.block = block
+        nulls = group.selection.nulls(block)
+        if nulls is None and block.found is None and expired is None:
+            self.codes = None
+            return
+        shape = (len(group.plans), len(block))
+        self.codes = np.zeros(shape, np.uint8) if nulls is None else nulls.view(np.uint8) * _NULL
+        if block.found is not None:
+            self.codes[:, ~block.found] = _NOT_FOUND
+        if expired is not None:
+            self.codes[:, expired] = _EXPIRED
+
+
+class RowAnswer:
+    """The answer to a lookup as the rows it was read from: a server writes it as it lies.
+
+    Attributes
+    ----------
+    plan
+        What was asked for.
+    parts
+        What was found, a part for each of the plan's groups.
+    """
+
+    __slots__ = ("_rows", "parts", "plan")
+
+    def __init__(self, plan: ReadPlan, parts: Sequence[GroupRows]) -> None:
+        self.plan = plan
+        self.parts = tuple(parts)
+        self._rows = len(parts[0].block) if parts else 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def features(self) -> OnlineFeatures:
+        """Return the columns as Arrow arrays, with their statuses and sources."""
+        answered: list[AnswerColumn | None] = [None] * len(self.plan.columns)
+        for part in self.parts:
+            plans = part.group.plans
+            arrays = part.group.selection.arrays(part.block, [plan.arrow_type for plan in plans])
+            codes = np.zeros((len(plans), len(self)), np.uint8) if part.codes is None else part.codes
+            times = _moments(part) if part.group.timed else None
+            for position, plan, array, statuses in zip(part.group.positions, plans, arrays, codes, strict=True):
+                answered[position] = AnswerColumn(
+                    name=plan.name,
+                    version=plan.version,
+                    view=plan.view,
+                    feature=plan.feature,
+                    snapshot=plan.generation.snapshot,
+                    activation=plan.activation,
+                    values=array,
+                    statuses=statuses,
+                    event_times=times,
+                )
+        return OnlineFeatures([column for column in answered if column is not None])
+
+
+def lookup(store: OnlineStore, plan: ReadPlan, entities: Mapping[str, KeyValues], at: int) -> RowAnswer:
+    """Return the features of entities at a time, row i of the answer for row i of the entities.
+
+    Parameters
+    ----------
+    store
+        The one that the plan was made with.
+    plan
+        What is asked for.
     entities
         The request columns, from `read_entities`.
     at
@@ -96,66 +282,30 @@ def lookup(store: OnlineStore, plans: Sequence[ColumnPlan], entities: pa.Table, 
     RequestError
         If `at` is before the time a generation was published for.
     NotPublishedError, CorruptError
-        As `OnlineStore.read`; also if a generation does not hold a feature with its version's type.
+        As `OnlineStore.read`.
     """
-    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
-    for position, plan in enumerate(plans):
-        groups.setdefault((plan.generation.id, plan.on), []).append(position)
-    keys: dict[tuple[object, ...], list[bytes | None]] = {}
-    answered: dict[int, AnswerColumn] = {}
-    for (_, on), members in groups.items():
-        group = [plans[position] for position in members]
-        columns = tuple(column for _, column in on)
-        _check_time(group[0], at)
-        types = tuple(type_ for _, type_ in group[0].definition.keys)
-        encoded = keys.get((columns, types))
+    keys: dict[object, list[bytes | None]] = {}
+    parts = []
+    for group in plan.groups:
+        generation = group.generation
+        if generation.as_of is not None and at < generation.as_of:
+            raise _too_early(group.plans[0], at)
+        made_of = group.columns, group.key_types
+        encoded = keys.get(made_of)
         if encoded is None:
-            encoded = encode_keys([_array(entities, column) for column in columns], types)
-            keys[columns, types] = encoded
-        answered.update(zip(members, _answer(store, group, encoded, at), strict=True))
-    return OnlineFeatures([answered[position] for position in range(len(plans))])
+            encoded = keys[made_of] = encode_keys([entities[name] for name in group.columns], group.key_types)
+        block = group.codec.open(store.read(generation.id, encoded), group.fill)
+        parts.append(GroupRows(group, block, at))
+    return RowAnswer(plan, parts)
 
 
-def _answer(
-    store: OnlineStore, group: Sequence[ColumnPlan], keys: Sequence[bytes | None], at: int
-) -> list[AnswerColumn]:
-    """Return the columns that are read from one generation by the same keys."""
-    first = group[0]
-    block = _codec(store, group).open(store.read(first.generation.id, keys))
-    expired = _expired(first.definition, block, at)
-    keep = block.found & ~expired
-    wanted = [plan.feature for plan in group]
-    codes = block.nulls(wanted).astype(np.uint8) * np.uint8(_NULL)
-    codes[:, ~block.found] = _NOT_FOUND
-    codes[:, expired] = _EXPIRED
-    arrays = block.arrays(wanted, [plan.arrow_type for plan in group], keep=keep)
-    times = None if first.definition.event_time is None else _event_times(block)
-    complete = bool(keep.all())
-    return [
-        AnswerColumn(
-            name=plan.name,
-            version=plan.version,
-            view=plan.view,
-            feature=plan.feature,
-            snapshot=plan.generation.snapshot,
-            activation=plan.activation,
-            values=array if complete or plan.default is None else _with_default(array, keep, plan),
-            statuses=statuses,
-            event_times=times,
-        )
-        for plan, array, statuses in zip(group, arrays, codes, strict=True)
-    ]
-
-
-def _check_time(plan: ColumnPlan, at: int) -> None:
-    as_of = plan.generation.as_of
-    if as_of is not None and at < as_of:
-        message = (
-            f"{plan.view}@v{plan.version} is asked for at {_moment(at)}, but its online rows are those of "
-            f"{_moment(as_of)}: earlier rows are no longer there. Ask at that time or later, or publish the version "
-            f"with at= the earlier time."
-        )
-        raise RequestError(message)
+def _too_early(plan: ColumnPlan, at: int) -> RequestError:
+    as_of = plan.generation.as_of or 0
+    return RequestError(
+        f"{plan.view}@v{plan.version} is asked for at {_moment(at)}, but its online rows are those of "
+        f"{_moment(as_of)}: earlier rows are no longer there. Ask at that time or later, or publish the version "
+        f"with at= the earlier time."
+    )
 
 
 def _moment(micros: int) -> str:
@@ -165,50 +315,17 @@ def _moment(micros: int) -> str:
         return f"{micros} microseconds since 1970 UTC"
 
 
-def _expired(definition: Definition, block: RowBlock, at: int) -> Bits:
-    if definition.ttl is None or definition.event_time is None:
-        return np.zeros(len(block), np.bool_)
-    earliest = max(at - definition.ttl // timedelta(microseconds=1), _EARLIEST)
-    return block.found & (block.event_times < earliest)
+def _moments(part: GroupRows) -> pa.Array[Any]:
+    return pa.array(part.event_times, pa.int64(), mask=None if part.found is None else ~part.found).cast(_MOMENT)
 
 
-def _event_times(block: RowBlock) -> pa.Array[Any]:
-    return pa.array(block.event_times, pa.int64(), mask=~block.found).cast(_MOMENT)
-
-
-def _with_default(array: pa.Array[Any], keep: Bits, plan: ColumnPlan) -> pa.Array[Any]:
-    """Return the array with the default where no row is shown: exact for every type, lists and vectors too."""
-    default = pa.array([plan.default], plan.arrow_type)
-    chosen = pa.array(np.where(keep, np.arange(len(array)), len(array)), pa.int64())
-    return pa.concat_arrays([array, default]).take(chosen)
-
-
-def _array(entities: pa.Table, name: str) -> pa.Array[Any]:
-    column = entities.column(name)
-    array: Any = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return array  # type: ignore[no-any-return]  # the stubs take it for chunked
-
-
-def _codec(store: OnlineStore, group: Sequence[ColumnPlan]) -> RowCodec:
-    """Return the codec of a generation, made once, and check that it holds what its version says."""
-    generation = group[0].generation
-    kept = _codecs.setdefault(store, {})
-    entry = kept.get(generation.id)
-    if entry is None:
-        if len(kept) >= _CODECS_KEPT:
-            kept.clear()
-        entry = kept[generation.id] = RowCodec.from_schema(store.schema(generation.id)), set()
-    codec, checked = entry
-    for plan in group:
-        if plan.feature in checked:
-            continue
-        declared = plan.definition.feature(plan.feature)
-        stored = codec.place(plan.feature).type_
-        if declared is None or declared.type != stored:
-            message = (
-                f"{plan.view}@v{plan.version}:{plan.feature} is {declared and declared.type}, but its online rows hold "
-                f"{stored}: publish the version again."
-            )
-            raise CorruptError(message)
-        checked.add(plan.feature)
-    return codec
+def _check_type(plan: ColumnPlan, codec: RowCodec) -> None:
+    """Hold that a generation has the feature as its version says."""
+    declared = plan.definition.feature(plan.feature)
+    stored = codec.place(plan.feature).type_
+    if declared is None or declared.type != stored:
+        message = (
+            f"{plan.view}@v{plan.version}:{plan.feature} is {declared and declared.type}, but its online rows hold "
+            f"{stored}: publish the version again."
+        )
+        raise CorruptError(message)

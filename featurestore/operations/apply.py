@@ -6,58 +6,64 @@ from typing import TYPE_CHECKING
 
 from featurestore.catalog import sources, versions
 from featurestore.errors import ConflictError
+from featurestore.model.names import fold
 from featurestore.operations.code import code_state
-from featurestore.operations.plan import make_plan, plan
+from featurestore.operations.feature_sets import apply_set, require_no_set
+from featurestore.operations.plan import listed, make_plan, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from featurestore.catalog.database import Transaction
+    from featurestore.model.feature_set import FeatureSetVersion
     from featurestore.model.version import CodeState, FeatureVersion
-    from featurestore.model.view import FeatureView
     from featurestore.operations.context import Context
     from featurestore.operations.define import Defined
-    from featurestore.operations.plan import ViewChange
+    from featurestore.operations.plan import Definitions, ViewChange
 
 __all__ = ["apply"]
 
 _ATTEMPTS = 5
 
 
-def apply(context: Context, views: Iterable[FeatureView] | FeatureView) -> list[FeatureVersion]:
-    """Make each view's definition its current version; views that are not named stay as they are.
+def apply(context: Context, definitions: Definitions) -> list[FeatureVersion | FeatureSetVersion]:
+    """Make each view's definition, and each feature set's content, its current version; what is not named stays.
 
     Returns
     -------
-    list of FeatureVersion
-        The current version of each view, in the order given.
+    list of FeatureVersion and FeatureSetVersion
+        The current version of each, in the order given.
 
     Raises
     ------
-    DefinitionError, ContractError, SourceError
+    DefinitionError, ContractError, SourceError, NotFoundError, RequestError
         As `plan`; then nothing is applied.
     ConflictError
         If other processes keep changing the same views.
     """
     context.catalog.require_writable()
-    proposed = plan(context, views)
+    every = listed(definitions)
+    proposed = plan(context, every)
     for source, _ in {item[0].name: item for defined in proposed.defined for item in defined.sources}.values():
         context.reader.keep(source)
+    sets = [change.feature_set for change in proposed.sets]
     code = code_state()
     for attempt in range(_ATTEMPTS):
         try:
             with context.catalog.write() as tx:
                 for change in proposed.changes:
                     versions.require_current(tx.connection, change.view, change.before)
-                return [
-                    _apply_view(tx, change, defined, code)
+                done: dict[str, FeatureVersion | FeatureSetVersion] = {
+                    fold(change.view): _apply_view(tx, change, defined, code)
                     for change, defined in zip(proposed.changes, proposed.defined, strict=True)
-                ]
+                }
+                done |= {
+                    fold(moved.feature_set.name): apply_set(tx, moved.feature_set, code) for moved in proposed.sets
+                }
+                return [done[fold(item.name)] for item in every]
         except ConflictError:
             if attempt == _ATTEMPTS - 1:
                 raise
         with context.catalog.read() as connection:
-            proposed = make_plan(connection, proposed.defined)
+            proposed = make_plan(connection, proposed.defined, sets)
     raise AssertionError
 
 
@@ -65,6 +71,8 @@ def _apply_view(tx: Transaction, change: ViewChange, defined: Defined, code: Cod
     for source, columns in defined.sources:
         sources.save(tx, source, columns)
     view = defined.definition.view
+    if change.action == "new":
+        require_no_set(tx.connection, view)
     if change.action in {"new", "changed"}:
         version = versions.insert(tx, defined.definition, defined.metadata, code)
     else:

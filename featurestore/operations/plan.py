@@ -1,18 +1,21 @@
-"""Plan: what applying these views would change, feature by feature, and whom it reaches. Changes nothing."""
+"""Plan: what applying these views and sets would change, feature by feature, and whom it reaches. Changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import versions
 from featurestore.errors import DefinitionError, NotFoundError
 from featurestore.lineage.consumers import consumers
+from featurestore.model.feature_set import FeatureSet
 from featurestore.model.names import fold
-from featurestore.model.version import FeatureVersion
+from featurestore.model.version import CodeState, FeatureVersion
 from featurestore.model.view import FeatureView
 from featurestore.operations.define import Defined, define
+from featurestore.operations.feature_sets import SetChange, require_no_set, set_change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
     from featurestore.model.definition import Definition
     from featurestore.operations.context import Context
 
-__all__ = ["FeatureChange", "Plan", "Reached", "ViewChange", "make_plan", "plan"]
+__all__ = ["Definitions", "FeatureChange", "Plan", "Reached", "ViewChange", "listed", "make_plan", "plan"]
+
+Definitions = Iterable[FeatureView | FeatureSet] | FeatureView | FeatureSet
+"""What `plan` and `apply` take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +86,22 @@ class Plan:
         The models that read what is changed or removed, with the endpoints they are live on.
     blocking
         Those of `impact` that are live and whose feature is removed or retyped.
+    defined
+        The views, resolved.
+    sets
+        One change per feature set, in the order given; sets are applied after views.
     """
 
     changes: tuple[ViewChange, ...]
     impact: tuple[Reached, ...]
     blocking: tuple[Reached, ...]
     defined: tuple[Defined, ...]
+    sets: tuple[SetChange, ...] = ()
 
     def __str__(self) -> str:
         lines = []
         for change in self.changes:
-            before = "" if change.before in {None, change.version} else f"v{change.before} -> "
-            lines.append(f"{_MARKS[change.action]} {change.view}  {before}v{change.version}  ({change.action})")
+            lines.append(_line(change.view, change))
             shown = [item for item in change.features if item.action != "unchanged"]
             lines += [
                 f"    {_MARKS[item.action]} {item.name}  {item.action}{f': {item.why}' if item.why else ''}"
@@ -100,6 +110,9 @@ class Plan:
             same = [item.name for item in change.features if item.action == "unchanged"]
             if same and shown:
                 lines.append(f"    = unchanged: {', '.join(same)}")
+        for moved in self.sets:
+            lines.append(_line(f"set {moved.feature_set.name}", moved))
+            lines += [f"    + {text}" for text in moved.added] + [f"    - {text}" for text in moved.removed]
         for reached in self.impact:
             live = f"live on {', '.join(reached.endpoints)}" if reached.endpoints else "not live"
             lines.append(f"! {reached.feature} ({reached.action}) is read by {reached.model}, {live}; it stays pinned")
@@ -117,31 +130,53 @@ _MARKS = {
 }
 
 
-def plan(context: Context, views: Iterable[FeatureView] | FeatureView) -> Plan:
-    """Say what `apply` of the same views would do.
+def _line(name: str, change: ViewChange | SetChange) -> str:
+    before = "" if change.before in {None, change.version} else f"v{change.before} -> "
+    return f"{_MARKS[change.action]} {name}  {before}v{change.version}  ({change.action})"
+
+
+def plan(context: Context, definitions: Definitions) -> Plan:
+    """Say what `apply` of the same views and feature sets would do.
 
     Raises
     ------
     DefinitionError
-        If one is no view, two have one name, or one cannot be resolved (see `define`).
+        If one is neither, two have one name, or one cannot be resolved (see `define`).
+    NotFoundError, RequestError, CollisionError
+        If a set names what there is not, what is retired, or two columns of one name.
     """
-    listed = views if isinstance(views, Iterable) else [views]
-    views = []
-    for view in listed:
-        if not isinstance(view, FeatureView):
-            raise DefinitionError(f"{view!r} is not a feature view: give those made with fs.FeatureView(...).")
-        views.append(view)
-    names = [fold(view.name) for view in views]
-    for view in views:
-        if names.count(fold(view.name)) > 1:
-            raise DefinitionError(f"two of the views are called {view.name!r} (case does not count): rename one.")
-    defined = tuple(define(context, view) for view in views)
+    every = listed(definitions)
+    defined = tuple(define(context, view) for view in every if isinstance(view, FeatureView))
+    sets = [item for item in every if isinstance(item, FeatureSet)]
     with context.catalog.read() as connection:
-        return make_plan(connection, defined)
+        return make_plan(connection, defined, sets)
 
 
-def make_plan(connection: Connection, defined: Sequence[Defined]) -> Plan:
-    """Compare resolved views with what the catalog holds."""
+def listed(definitions: Definitions) -> list[FeatureView | FeatureSet]:
+    """Return the views and feature sets in the order given.
+
+    Raises
+    ------
+    DefinitionError
+        If one is neither, or two have one name.
+    """
+    every = list(definitions) if isinstance(definitions, Iterable) else [definitions]
+    names: set[str] = set()
+    for item in every:
+        if not isinstance(item, (FeatureView, FeatureSet)):
+            raise DefinitionError(
+                f"{item!r} is no feature view and no feature set: "
+                "give those made with fs.FeatureView(...) or fs.FeatureSet(...)."
+            )
+        if fold(item.name) in names:
+            raise DefinitionError(f"two of them are called {item.name!r} (case does not count): rename one.")
+        names.add(fold(item.name))
+    return every
+
+
+def make_plan(connection: Connection, defined: Sequence[Defined], sets: Sequence[FeatureSet] = ()) -> Plan:
+    """Compare resolved views, and sets, with what the catalog holds."""
+    now = datetime.now(UTC)
     changes = tuple(_view_change(connection, item) for item in defined)
     impact = tuple(
         reached
@@ -161,7 +196,13 @@ def make_plan(connection: Connection, defined: Sequence[Defined]) -> Plan:
         for reached in impact
         if reached.endpoints and (reached.feature.partition("@")[0], reached.feature.partition(":")[2]) in breaking
     )
-    return Plan(changes, impact, blocking, tuple(defined))
+    planned = [
+        FeatureVersion(change.view, change.version, item.definition.fingerprint, item.definition, "", now, CodeState())
+        for change, item in zip(changes, defined, strict=True)
+        if change.action in {"new", "changed"}
+    ]
+    moved = tuple(set_change(connection, item, planned) for item in sets)
+    return Plan(changes, impact, blocking, tuple(defined), moved)
 
 
 def _view_change(connection: Connection, item: Defined) -> ViewChange:
@@ -169,6 +210,7 @@ def _view_change(connection: Connection, item: Defined) -> ViewChange:
     try:
         known = versions.of_view(connection, definition.view)
     except NotFoundError:
+        require_no_set(connection, definition.view)
         added = tuple(FeatureChange(feature.name, "added") for feature in definition.features)
         return ViewChange(definition.view, "new", 1, None, added)
     if known[0].view != definition.view:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import activations, models, versions
 from featurestore.errors import NotActiveError, NotFoundError, RequestError, nearest
 from featurestore.model.reference import Reference, column_names, parse_reference
-from featurestore.model.version import FeatureVersion
+from featurestore.model.version import FeatureVersion, numbered, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ __all__ = [
     "Column",
     "as_reference",
     "by_version",
+    "columns_of",
     "deployed",
     "endpoint_columns",
     "lock_columns",
@@ -73,6 +75,19 @@ def as_reference(value: object) -> Reference:
     return parse_reference(text)
 
 
+class _Views:
+    """What one resolve reads of the catalog: of each view its versions and its pointers, once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.versions = cache(partial(versions.of_view, connection))
+        self.pointers = cache(partial(activations.pointers, connection))
+
+    def find(self, view: str, number: int) -> FeatureVersion:
+        """Return one version; an unknown one is an error that names those there are."""
+        return numbered(self.versions(view), view, number)
+
+
 def spelled(connection: Connection, reference: Reference) -> Reference:
     """Return the reference with its view spelled as it was applied: case does not tell names apart."""
     return replace(reference, view=versions.of_view(connection, reference.view)[0].view)
@@ -114,8 +129,9 @@ def reference_columns(
     CollisionError
         If two columns would carry one name.
     """
+    views = _Views(connection)
     columns = [
-        column for value in references for column in _expand(connection, as_reference(value), require_pins=require_pins)
+        column for value in references for column in _expand(views, as_reference(value), require_pins=require_pins)
     ]
     if not columns:
         raise RequestError("no features are asked for: name at least one, for example 'weather@v1:temp'.")
@@ -126,20 +142,35 @@ def reference_columns(
     ]
 
 
-def _expand(connection: Connection, reference: Reference, *, require_pins: bool) -> list[Column]:
-    reference = spelled(connection, reference)
-    version = versions.resolve(connection, reference)
+def _expand(views: _Views, reference: Reference, *, require_pins: bool) -> list[Column]:
+    known = views.versions(reference.view)
+    reference = replace(reference, view=known[0].view)
+    version = pick(known, reference)
     if version is None:
         if require_pins:
             raise RequestError(
                 f"{str(reference)!r} names no version, and this store requires pins: write @v1 or another."
             )
-        columns = _through_pointer(connection, reference)
-    else:
-        columns = [
-            Column("", _named(reference, feature.name), version, feature)
-            for feature in _chosen(version, reference.feature)
-        ]
+        columns = _through_pointer(views, reference)
+        for column in columns:
+            _check(column, reference)
+        return columns
+    return columns_of(version, reference)
+
+
+def columns_of(version: FeatureVersion, reference: Reference) -> list[Column]:
+    """Return the columns that a reference means if it reads `version`; names are not given yet.
+
+    Raises
+    ------
+    NotFoundError
+        If the version has no such feature, or its entity no such key.
+    RequestError
+        If the version is retired.
+    """
+    columns = [
+        Column("", _named(reference, feature.name), version, feature) for feature in _chosen(version, reference.feature)
+    ]
     for column in columns:
         _check(column, reference)
     return columns
@@ -178,20 +209,21 @@ def named_feature(version: FeatureVersion, feature: str) -> FeatureDefinition:
     return found
 
 
-def _through_pointer(connection: Connection, reference: Reference) -> list[Column]:
-    whole = activations.pointer(connection, reference.view, reference.feature)
+def _through_pointer(views: _Views, reference: Reference) -> list[Column]:
+    pointers = views.pointers(reference.view)
+    whole = pointers.read(reference.feature)
     if whole is None:
-        known = versions.of_view(connection, reference.view)
+        known = views.versions(reference.view)
         first = f"{known[-1].reference}:{reference.feature}" if reference.feature else known[-1].reference
         raise NotActiveError(
             f"no version of {reference.view!r} is active, and {str(reference)!r} names none: write {first!r}, "
             f"or make one active: featurestore activate {known[-1].reference}"
         )
-    base = versions.find(connection, reference.view, whole.version)
+    base = views.find(reference.view, whole.version)
     columns = []
     for feature in _chosen(base, reference.feature):
-        move = activations.pointer(connection, reference.view, feature.name) or whole
-        version = base if move.version == base.number else versions.find(connection, reference.view, move.version)
+        move = pointers.read(feature.name) or whole
+        version = views.find(reference.view, move.version)
         columns.append(
             Column("", _named(reference, feature.name), version, named_feature(version, feature.name), move.id)
         )
@@ -266,14 +298,14 @@ def deployed(connection: Connection, endpoint: str, model: str | None) -> tuple[
 
 def endpoint_columns(connection: Connection, deployment: Deployment, lock: PinSet) -> list[Column]:
     """Resolve a lock's columns through an endpoint's pointers, which start as the lock."""
+    views = _Views(connection)
     columns = []
     for column in lock_columns(connection, lock):
         feature = column.feature.name
-        move = activations.pointer(
-            connection, column.version.view, feature, endpoint=deployment.endpoint, deployment=deployment
-        )
+        pointers = views.pointers(column.version.view, endpoint=deployment.endpoint, deployment=deployment)
+        move = pointers.read(feature)
         if move is not None and move.version != column.version.number:
-            version = versions.find(connection, column.version.view, move.version)
+            version = views.find(column.version.view, move.version)
             reference = column.reference.at(version.number)
             columns.append(Column(column.name, reference, version, named_feature(version, feature), move.id))
         else:

@@ -63,7 +63,8 @@ def get_training_frame(
     Parameters
     ----------
     pinned_versions
-        References, a mapping of view to version, a `PinSet`, a model version, or the path of a lock (`.lock`).
+        References, a feature set, a mapping of view to version, a `PinSet`, a model version, or the path of a lock
+        (`.lock`).
     spine
         The rows to train on: Arrow, Polars, pandas, a DuckDB relation, the path of a Parquet file (or a folder or glob
         of them), or a list of dicts. None takes the spine that the pins hold. Parquet of more rows than fit into a
@@ -138,8 +139,9 @@ def _ask(context: Context, pinned_versions: object, spine: object, options: Opti
     with context.catalog.read() as connection:
         pins = pins_of(connection, pinned_versions)
         if pins is None:
-            references = references_of(pinned_versions)
-            columns = reference_columns(connection, references, require_pins=context.settings.require_pins)
+            pinned_only = context.settings.require_pins
+            references = references_of(connection, pinned_versions, require_pins=pinned_only)
+            columns = reference_columns(connection, references, require_pins=pinned_only)
             pins = PinSet(tuple((column.name, column.reference) for column in columns), ())
         else:
             columns = lock_columns(connection, pins)

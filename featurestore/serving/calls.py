@@ -16,6 +16,7 @@ import grpc
 from featurestore.errors import FeatureStoreError, RequestError, UnavailableError
 from featurestore.model.pins import PinSet
 from featurestore.model.times import parse_time
+from featurestore.online.lookup import Asked
 from featurestore.serving.codec import ReadRequest, encode_request
 from featurestore.serving.entities import Entities, key_columns
 from featurestore.serving.protocol import LIMITS
@@ -68,12 +69,9 @@ def read_message(
     """
     return encode_request(
         ReadRequest(
-            _texts(features),
-            None if model is None else _text(model),
-            endpoint,
+            Asked(_texts(features), None if model is None else _text(model), endpoint, None, _digest(lock)),
             key_columns(entities),
             None if at is None else parse_time(at, what="time (at=)"),
-            _digest(lock),
             event_times,
         )
     )

@@ -16,6 +16,8 @@ from featurestore.model.times import from_micros, to_micros
 from featurestore.model.types import KEY_KINDS, FeatureType, Timestamp, parse_type
 from featurestore.offline.arrow_types import from_arrow
 from featurestore.online.arrays import fixed_values
+from featurestore.online.keys import KeyValues
+from featurestore.online.lookup import Asked
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 from featurestore.serving.v1 import serving_pb2 as pb
 from featurestore.serving.values import MalformedError, decode_values, encode_values, field, null_bytes
@@ -60,13 +62,10 @@ _KEY_FIELDS = {
 class ReadRequest:
     """What a `GetFeaturesRequest` asks for, in the store's terms."""
 
-    features: tuple[str, ...] | None
-    model: str | None
-    endpoint: str | None
-    entities: Mapping[str, pa.Array[Any]]
-    at: datetime | None
-    lock: str | None
-    event_times: bool
+    asked: Asked
+    entities: Mapping[str, KeyValues]
+    at: datetime | None = None
+    event_times: bool = False
 
 
 # -------------------------------------------------------------------------------------------------------- requests
@@ -75,11 +74,11 @@ class ReadRequest:
 def encode_request(request: ReadRequest) -> pb.GetFeaturesRequest:
     """Return the message of a request."""
     message = pb.GetFeaturesRequest(
-        features=request.features or (),
-        model=request.model or "",
-        endpoint=request.endpoint or "",
+        features=request.asked.features or (),
+        model=request.asked.model or "",
+        endpoint=request.asked.endpoint or "",
         entities=[_encode_key(name, array) for name, array in request.entities.items()],
-        lock_digest=request.lock or "",
+        lock_digest=request.asked.lock or "",
         include_event_times=request.event_times,
     )
     if request.at is not None:
@@ -87,7 +86,9 @@ def encode_request(request: ReadRequest) -> pb.GetFeaturesRequest:
     return message
 
 
-def _encode_key(name: str, array: pa.Array[Any]) -> pb.KeyColumn:
+def _encode_key(name: str, array: KeyValues) -> pb.KeyColumn:
+    if isinstance(array, np.ndarray | list):
+        array = pa.array(array)
     if pa.types.is_null(array.type):
         return pb.KeyColumn(name=name, values=pb.Values(nulls=null_bytes(array)))
     type_ = from_arrow(array.type, where=f"entity column {name!r}")
@@ -104,26 +105,29 @@ def decode_request(message: pb.GetFeaturesRequest) -> ReadRequest:
     RequestError
         If its columns are malformed, or its time is none that there is.
     """
-    entities: dict[str, pa.Array[Any]] = {}
+    entities: dict[str, KeyValues] = {}
     for column in message.entities:
         if column.name in entities:
             text = f"entity column {column.name!r} is given twice: give each key once."
             raise RequestError(text)
         entities[column.name] = _decode_key(column)
-    lengths = {name: len(array) for name, array in entities.items()}
-    if len(set(lengths.values())) > 1:
+    if len(entities) > 1 and len(set(map(len, entities.values()))) > 1:
+        lengths = {name: len(array) for name, array in entities.items()}
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         text = (
             f"the entity columns differ in length ({told} rows): give one value for each row, null where there is none."
         )
         raise RequestError(text)
     return ReadRequest(
-        tuple(message.features) or None,
-        message.model or None,
-        message.endpoint or None,
+        Asked(
+            tuple(message.features[:]) or None,
+            message.model or None,
+            message.endpoint or None,
+            None,
+            message.lock_digest or None,
+        ),
         entities,
         _decode_time(message.at) if message.HasField("at") else None,
-        message.lock_digest or None,
         message.include_event_times,
     )
 
@@ -136,7 +140,7 @@ def _decode_time(micros: int) -> datetime:
         raise RequestError(text) from None
 
 
-def _decode_key(column: pb.KeyColumn) -> pa.Array[Any]:
+def _decode_key(column: pb.KeyColumn) -> KeyValues:
     try:
         return _key_values(column)
     except (MalformedError, DefinitionError) as error:
@@ -144,15 +148,20 @@ def _decode_key(column: pb.KeyColumn) -> pa.Array[Any]:
         raise RequestError(text) from error
 
 
-def _key_values(column: pb.KeyColumn) -> pa.Array[Any]:
+def _key_values(column: pb.KeyColumn) -> KeyValues:
     values = column.values
-    found = [name for name in _KEY_FIELDS if len(getattr(values, name))]
+    found = [name for name in [field_.name for field_, _ in values.ListFields()] if name in _KEY_FIELDS]
     if len(found) > 1:
         text = f"it sets {' and '.join(found)}: set the one field of its type."
         raise MalformedError(text)
     if found:
-        type_ = _key_type(column.type or _KEY_FIELDS[found[0]])
-        return decode_values(values, type_, len(getattr(values, found[0])))
+        type_ = column.type or _KEY_FIELDS[found[0]]
+        if not values.nulls:  # what most requests ask by, without a detour over Arrow
+            if type_ == "Int64" and found[0] == "int64s":
+                return np.array(values.int64s[:], np.int64)
+            if type_ == "String" and found[0] == "strings":
+                return values.strings[:]
+        return decode_values(values, _key_type(type_), len(getattr(values, found[0])))
     if values.nulls.strip(b"\1"):
         text = "`nulls` tells of values that are not there."
         raise MalformedError(text)
@@ -171,7 +180,7 @@ def _key_type(text: str) -> FeatureType:
 
 
 def encode_answer(answer: OnlineFeatures, *, event_times: bool = False) -> bytes:
-    """Return the serialized `GetFeaturesResponse` of an answer.
+    """Return the serialized `GetFeaturesResponse` of an answer; `writer.encode_rows` does so for one still in rows.
 
     Parameters
     ----------

@@ -8,18 +8,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import grpc
-import pyarrow as pa
 
 from featurestore.errors import FeatureStoreError
+from featurestore.online.lookup import Asked, RowAnswer
 from featurestore.serving.codec import decode_request, encode_answer, encode_description
 from featurestore.serving.protocol import SERVICE
 from featurestore.serving.status import code_of, header_of, text_of
 from featurestore.serving.v1 import serving_pb2 as pb
+from featurestore.serving.writer import encode_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from featurestore.model.description import Description
+    from featurestore.online.keys import KeyValues
     from featurestore.online.result import OnlineFeatures
 
 __all__ = ["OnlineReads", "handler"]
@@ -30,16 +32,9 @@ _log = logging.getLogger(__name__)
 class OnlineReads(Protocol):
     """What the service needs of a store; `FeatureStore` has it. Called from several threads."""
 
-    def get_online_features(
-        self,
-        features: Sequence[str] | None = None,
-        *,
-        model: str | None = None,
-        endpoint: str | None = None,
-        entities: pa.Table,
-        at: datetime | None = None,
-        lock: str | None = None,
-    ) -> OnlineFeatures:
+    def read_online(
+        self, asked: Asked, entities: Mapping[str, KeyValues], at: datetime | None = None
+    ) -> RowAnswer | OnlineFeatures:
         """Look up the features of many rows."""
         ...
 
@@ -55,14 +50,9 @@ def handler(store: OnlineReads) -> grpc.GenericRpcHandler:
 
     def get_features(message: pb.GetFeaturesRequest) -> bytes:
         request = decode_request(message)
-        answer = store.get_online_features(
-            request.features,
-            model=request.model,
-            endpoint=request.endpoint,
-            entities=pa.table(request.entities),
-            at=request.at,
-            lock=request.lock,
-        )
+        answer = store.read_online(request.asked, request.entities, request.at)
+        if isinstance(answer, RowAnswer):
+            return encode_rows(answer, event_times=request.event_times)
         return encode_answer(answer, event_times=request.event_times)
 
     def describe(message: pb.DescribeRequest) -> bytes:

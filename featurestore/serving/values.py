@@ -20,11 +20,20 @@ from featurestore.online.arrays import array_from_fixed, fixed_values
 from featurestore.serving.v1 import serving_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["MalformedError", "decode_values", "encode_values", "field", "null_bytes"]
+__all__ = [
+    "MalformedError",
+    "decode_values",
+    "encode_cells",
+    "encode_values",
+    "field",
+    "head",
+    "null_bytes",
+    "packed_field",
+]
 
 if sys.byteorder != "little":  # pragma: no cover - the wire is little-endian, and arrays are copied onto it
     message = "featurestore serves on little-endian machines only."
@@ -60,11 +69,12 @@ class MalformedError(ValueError):
 
 def field(number: int, payload: bytes) -> bytes:
     """Return a length-delimited field: tag, length, bytes."""
-    return _head(number, len(payload)) + payload
+    return head(number, len(payload)) + payload
 
 
 @lru_cache(maxsize=16384)
-def _head(number: int, length: int) -> bytes:
+def head(number: int, length: int) -> bytes:
+    """Return what stands before a length-delimited field's bytes: tag and length."""
     return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(length)
 
 
@@ -98,9 +108,9 @@ def encode_values(array: pa.Array[Any], type_: FeatureType, *, nulls: bool = Fal
     if type_.kind in _FIXED:
         return field(_FIXED[type_.kind][0], fixed_values(array, type_).tobytes()) + marks
     if type_.kind == "String":
-        return _each(_STRINGS, ((text or "").encode() for text in array.to_pylist())) + marks
+        return encode_cells([(text or "").encode() for text in array.to_pylist()], type_) + marks
     if type_.kind == "Bytes":
-        return _each(_BINARIES, (value or b"" for value in array.to_pylist())) + marks
+        return encode_cells([value or b"" for value in array.to_pylist()], type_) + marks
     return _encode_lists(array, type_) + marks
 
 
@@ -109,8 +119,15 @@ def null_bytes(array: pa.Array[Any]) -> bytes:
     return array.is_null().to_numpy(zero_copy_only=False).tobytes()
 
 
-def _each(number: int, values: Iterable[bytes]) -> bytes:
-    return b"".join([part for value in values for part in (_head(number, len(value)), value)])
+def encode_cells(cells: Sequence[bytes], type_: FeatureType) -> bytes:
+    """Return the serialized `Values` of a String or Bytes column, of the bytes of each value."""
+    number = _STRINGS if type_.kind == "String" else _BINARIES
+    return b"".join([part for cell in cells for part in (head(number, len(cell)), cell)])
+
+
+def packed_field(type_: FeatureType) -> int:
+    """Return the number of the field that holds values of a type of fixed width."""
+    return _FIXED[type_.kind][0]
 
 
 def _encode_lists(array: pa.Array[Any], type_: FeatureType) -> bytes:

@@ -16,11 +16,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import pyarrow as pa
+
 from featurestore.errors import FeatureStoreError
 from featurestore.serving.answering import WorkerOptions, answer_from
 from featurestore.store import open_store
 
 __all__ = ["command", "run", "stop_signals"]
+
+FOLLOW_SECONDS = 0.05
+"""Seconds between two looks at the catalog: how old what a worker answers from may be, resolving it anew aside."""
 
 
 def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], None] | None = None) -> None:
@@ -33,7 +38,8 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     FeatureStoreError
         If the store cannot be opened.
     """
-    with open_store(options.store_path, read_only=True) as store:
+    pa.array([0])  # which imports pandas, where there is one: now, and not while the first caller waits
+    with open_store(options.store_path, read_only=True) as store, store.following(FOLLOW_SECONDS):
         answer_from(store, options, stop=stop, ready=ready)
 
 

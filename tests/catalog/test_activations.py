@@ -77,7 +77,8 @@ class Pointers:
     def top(self, pointer: str, **scope: Any) -> int | None:  # noqa: ANN401
         view, _, feature = pointer.partition(":")
         with self.catalog.read() as connection:
-            found = activations.top(connection, view, feature or None, **scope)
+            pointers = activations.pointers(connection, view, **scope)
+        found = pointers.own.get(feature) if feature else pointers.whole
         return None if found is None else found.version
 
     def read(self, pointer: str, **scope: Any) -> int | None:  # noqa: ANN401

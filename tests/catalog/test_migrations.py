@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 import featurestore as fs
-from featurestore.catalog import database, schema
+from featurestore.catalog import database, feature_sets, models, schema
 from featurestore.catalog.database import REVISION, Catalog
 from featurestore.errors import ConfigError, ReadOnlyError
 
@@ -97,6 +99,23 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     assert catalog.sequence() == 0
     catalog.close()
     assert (tmp_path / "catalog.db").read_bytes() == before
+
+
+def test_an_older_catalog_is_brought_up_to_date(tmp_path: Path) -> None:
+    engine = create_engine(url(tmp_path))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("insert into endpoints (name, folded) values ('eta', 'eta')"))
+    engine.dispose()
+    catalog = Catalog(url(tmp_path))
+    with catalog.read() as connection:
+        assert models.endpoint_names(connection) == ["eta"]
+        assert feature_sets.names(connection) == []
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    catalog.close()
 
 
 def test_a_catalog_without_tables_gets_them(tmp_path: Path) -> None:

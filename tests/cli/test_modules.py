@@ -8,7 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from featurestore.cli.modules import load_views
+import featurestore as fs
+from featurestore.cli.modules import load_definitions
 from featurestore.errors import DefinitionError, NotFoundError
 
 VIEW = """
@@ -40,7 +41,7 @@ def view(name: str, path: str = "raw.parquet") -> str:
 
 
 def names(*paths: str) -> list[str]:
-    return [item.name for item in load_views(paths)]
+    return [item.name for item in load_definitions(paths)]
 
 
 def test_a_file_gives_its_views() -> None:
@@ -86,15 +87,30 @@ def test_the_working_folder_itself_can_be_named() -> None:
 
 def test_a_changed_file_is_read_anew() -> None:
     write("features/weather.py", view("weather", "one.parquet"))
-    assert load_views(["features"])[0].sources[0].location()["path"] == "one.parquet"
+    assert path_of(load_definitions(["features"])[0]) == "one.parquet"
     write("features/weather.py", view("weather", "another.parquet"))
-    assert load_views(["features"])[0].sources[0].location()["path"] == "another.parquet"
+    assert path_of(load_definitions(["features"])[0]) == "another.parquet"
+
+
+def path_of(definition: object) -> object:
+    assert isinstance(definition, fs.FeatureView)
+    return definition.sources[0].location()["path"]
+
+
+def test_feature_sets_are_found_too() -> None:
+    write("features/weather.py", view("weather"))
+    write("features/sets.py", "import featurestore as fs\nnow = fs.FeatureSet('now', features=['weather@v1'])\n")
+    write("features/again.py", "from features.sets import now\n")
+    assert names("features") == ["now", "weather"]
+    write("features/other.py", "import featurestore as fs\nnow = fs.FeatureSet('now', features=['weather@v2'])\n")
+    with pytest.raises(DefinitionError, match="two different definitions are named 'now'"):
+        load_definitions(["features"])
 
 
 def test_the_import_path_is_left_as_it_was() -> None:
     write("features/weather.py", view("weather"))
     before = list(sys.path)
-    load_views(["features"])
+    load_definitions(["features"])
     assert sys.path == before
 
 
@@ -122,66 +138,66 @@ def test_one_function_imported_under_two_names_is_one_view() -> None:
 def test_two_different_views_of_one_name_are_an_error() -> None:
     write("features/a.py", view("weather", "one.parquet"))
     write("features/b.py", view("Weather", "two.parquet"))
-    with pytest.raises(DefinitionError, match=r"two different feature views are named 'Weather', in features/a.py and"):
-        load_views(["features"])
+    with pytest.raises(DefinitionError, match=r"two different definitions are named 'Weather', in features/a.py and"):
+        load_definitions(["features"])
 
 
 def test_an_error_in_a_module_names_file_and_line() -> None:
     write("features/weather.py", "x = 1\ny = x / 0\n")
     with pytest.raises(DefinitionError, match=r"features/weather.py:2: ZeroDivisionError: .*\n    y = x / 0"):
-        load_views(["features"])
+        load_definitions(["features"])
 
 
 def test_an_error_in_an_imported_module_names_that_module() -> None:
     write("features/a.py", "from features.b import name\n")
     write("features/b.py", "\n\nraise ValueError('no')\n")
     with pytest.raises(DefinitionError, match=r"features/b.py:3: ValueError: no"):
-        load_views(["features/a.py"])
+        load_definitions(["features/a.py"])
 
 
 def test_a_syntax_error_names_file_and_line() -> None:
     write("features/weather.py", "x = 1\nif x\n")
     with pytest.raises(DefinitionError, match=r"features/weather.py:2: SyntaxError: expected ':'"):
-        load_views(["features"])
+        load_definitions(["features"])
 
 
 def test_a_definition_error_keeps_its_text() -> None:
     write("features/weather.py", 'import featurestore as fs\n\nairport = fs.Entity("air port", keys={})\n')
     with pytest.raises(DefinitionError, match=r"features/weather.py:3: 'air port' is not a name"):
-        load_views(["features"])
+        load_definitions(["features"])
 
 
 def test_a_sibling_imported_by_its_bare_name_is_explained() -> None:
     write("features/entities.py", "")
     write("features/weather.py", "from entities import airport\n")
     with pytest.raises(DefinitionError, match=r"Write `from features.entities import"):
-        load_views(["features"])
+        load_definitions(["features"])
 
 
 def test_a_name_that_python_has_already_is_explained() -> None:
     write("json.py", view("weather"))
     with pytest.raises(DefinitionError, match=r"json.py cannot be imported as 'json': that name belongs to"):
-        load_views(["json.py"])
+        load_definitions(["json.py"])
 
 
 def test_a_name_that_is_no_module_is_explained() -> None:
     write("features/my-weather.py", view("weather"))
     with pytest.raises(DefinitionError, match="is no module name"):
-        load_views(["features"])
+        load_definitions(["features"])
 
 
 def test_no_view_is_an_error() -> None:
     write("features/entities.py", "x = 1\n")
-    with pytest.raises(DefinitionError, match="no feature view in features"):
-        load_views(["features"])
+    with pytest.raises(DefinitionError, match="no feature view and no feature set in features"):
+        load_definitions(["features"])
 
 
 def test_a_path_that_does_not_exist_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="no file or folder 'features'"):
-        load_views(["features"])
+        load_definitions(["features"])
 
 
 def test_a_file_that_is_not_python_is_refused() -> None:
     write("weather.sql", "select 1")
     with pytest.raises(DefinitionError, match="not a Python file"):
-        load_views(["weather.sql"])
+        load_definitions(["weather.sql"])

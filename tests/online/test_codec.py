@@ -125,8 +125,9 @@ def test_every_type_comes_back_exactly(
         assert [bits(decoded[position]) for position in present] == bits(batch.column(name).to_pylist())
         assert all(value is None for position, value in enumerate(decoded) if position not in present)
     block = codec.open(rows)
-    assert block.found.tolist() == [row is not None for row in rows]
-    assert block.event_times[block.found].tolist() == batch.column("time").cast(pa.int64()).to_pylist()
+    found = np.ones(len(rows), np.bool_) if block.found is None else block.found
+    assert found.tolist() == [row is not None for row in rows]
+    assert block.event_times[found].tolist() == batch.column("time").cast(pa.int64()).to_pylist()
 
 
 @UNHURRIED
@@ -259,17 +260,42 @@ def test_rows_go_with_their_keys_and_a_null_key_is_left_away() -> None:
     assert codec.decode(list(written.values()), ["temp"], [pa.float64()])[0].to_pylist() == [1.0, 3.0]
 
 
-def test_hidden_rows_are_null_and_their_bytes_blank() -> None:
+def test_another_row_stands_where_there_is_none_or_none_is_shown() -> None:
     codec = RowCodec([("a", Int64), ("v", Embedding(2)), ("s", String)])
-    batch = pa.record_batch(
-        {"a": pa.array([7, 8]), "v": pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2)), "s": pa.array(["x", "y"])}
-    )
+    types = [pa.int64(), pa.list_(pa.float32(), 2), pa.string()]
+    arrays: list[pa.Array[Any]] = [pa.array([7, 8]), pa.array([[1, 2], [3, 4]], types[1]), pa.array(["x", "y"])]
+    batch = pa.record_batch(arrays, names=["a", "v", "s"])
+    fill = codec.row({"a": pa.array([-1]), "s": pa.array(["none"])})
+    selection = codec.select(["s", "a", "v"])
+    block = codec.open([*codec.encode_batch(batch, None), None], fill)
+    assert block.found is not None
+    assert block.found.tolist() == [True, True, False]
+    shown = selection.arrays(block.replaced(np.array([True, False, False]), fill), [types[2], types[0], types[1]])
+    assert [array.to_pylist() for array in shown] == [["none", "y", "none"], [-1, 8, -1], [None, [3.0, 4.0], None]]
+    assert selection.nulls(codec.open(list(codec.encode_batch(batch, None)))) is None
+
+
+def test_fixed_values_leave_feature_after_feature() -> None:
+    codec = RowCodec([("a", Int64), ("b", Float64), ("c", Int64), ("v", Embedding(2)), ("s", String)])
+    vectors = pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2))
+    arrays: list[pa.Array[Any]] = [
+        pa.array([1, 2]),
+        pa.array([0.5, 1.5]),
+        pa.array([3, 4]),
+        vectors,
+        pa.array(["x", "y"]),
+    ]
+    batch = pa.record_batch(arrays, names=["a", "b", "c", "v", "s"])
     block = codec.open(list(codec.encode_batch(batch, None)))
-    shown = block.arrays(
-        ["a", "v", "s"],
-        [pa.int64(), pa.list_(pa.float32(), 2), pa.string()],
-        keep=np.array([False, True]),
-    )
-    assert [array.to_pylist() for array in shown] == [[None, 8], [None, [3.0, 4.0]], [None, "y"]]
-    assert np.frombuffer(memoryview(shown[0].buffers()[1]), np.int64).tolist() == [0, 8]  # type: ignore[arg-type]
-    assert bytes(memoryview(shown[2].buffers()[2])) == b"y"  # type: ignore[arg-type]
+    for wanted in (["c", "v", "b", "a"], ["a", "c"], ["s", "c"], ["s"], ["a", "b", "a"]):
+        selection = codec.select(wanted)
+        values = selection.fixed(block)
+        for name, offset, width in zip(wanted, selection.offsets, selection.widths, strict=True):
+            if offset is None:
+                assert name == "s"
+                continue
+            piece = values[2 * offset : 2 * (offset + width)]
+            dtype = {"b": "<f8", "v": "<f4"}.get(name, "<i8")
+            values_: list[Any] = batch.column(name).to_pylist()
+            expected = [one for value in values_ for one in (value if name == "v" else [value])]
+            assert np.frombuffer(piece, dtype).tolist() == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -17,6 +18,13 @@ from featurestore.online.entities import read_entities
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
 TWO = {"origin": String, "number": Int32}
+
+
+def read(entities: object, needed: Mapping[str, FeatureType], known: Collection[str]) -> pa.Table:
+    columns = read_entities(entities, needed, known)
+    return pa.table(
+        {name: column if isinstance(column, pa.Array) else pa.array(column) for name, column in columns.items()}
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ TWO = {"origin": String, "number": Int32}
     ids=["lists", "numpy", "arrays", "series", "dicts", "arrow", "polars", "categorical", "pandas", "batch"],
 )
 def test_entities_are_read_from_what_callers_have(entities: object) -> None:
-    table = read_entities(entities, TWO, ())
+    table = read(entities, TWO, ())
     assert table.schema.names == ["origin", "number"]
     assert table.schema.types == [pa.string(), pa.int32()]
     assert table.to_pydict() == {"origin": ["JFK", None], "number": [1, 2]}
@@ -50,46 +58,44 @@ def test_every_key_type_is_read() -> None:
         "d": [date(1969, 12, 31), None],
         "y": [b"\xff", None],
     }
-    assert read_entities(rows, needed, ()).to_pydict() == rows
+    assert read(rows, needed, ()).to_pydict() == rows
 
 
 @pytest.mark.parametrize("entities", [{"origin": [], "number": []}, [], pa.table({"origin": [], "number": []})])
 def test_no_entities(entities: object) -> None:
-    assert read_entities(entities, TWO, ()).num_rows == 0
+    assert read(entities, TWO, ()).num_rows == 0
 
 
 def test_nulls_alone_have_any_type() -> None:
-    assert read_entities(pa.table({"origin": pa.nulls(2)}), {"origin": String}, ()).to_pydict() == {
-        "origin": [None, None]
-    }
-    assert read_entities({"origin": [None]}, {"origin": Int64}, ()).schema.types == [pa.int64()]
+    assert read(pa.table({"origin": pa.nulls(2)}), {"origin": String}, ()).to_pydict() == {"origin": [None, None]}
+    assert read({"origin": [None]}, {"origin": Int64}, ()).schema.types == [pa.int64()]
 
 
 def test_a_known_column_that_nothing_needs_is_ignored_an_unknown_one_is_not() -> None:
     entities = {"origin": ["JFK"], "tailnum": [object()]}
-    assert read_entities(entities, {"origin": String}, {"tailnum"}).column_names == ["origin"]
+    assert read(entities, {"origin": String}, {"tailnum"}).column_names == ["origin"]
     with pytest.raises(RequestError, match=r"'tailnum' is no key.*Did you mean 'tail_num'"):
-        read_entities(entities, {"origin": String}, {"tail_num"})
+        read(entities, {"origin": String}, {"tail_num"})
 
 
 def test_a_missing_column_is_told() -> None:
     with pytest.raises(RequestError, match=r"'number' \(Int32\) is missing \(given: origin\)"):
-        read_entities({"origin": ["JFK"]}, TWO, ())
+        read({"origin": ["JFK"]}, TWO, ())
     with pytest.raises(RequestError, match="row 1 of the entities has no 'number'"):
-        read_entities([{"origin": "JFK", "number": 1}, {"origin": "LGA"}], TWO, ())
+        read([{"origin": "JFK", "number": 1}, {"origin": "LGA"}], TWO, ())
 
 
 def test_lengths_must_agree() -> None:
     with pytest.raises(RequestError, match="origin has 2, number has 1"):
-        read_entities({"origin": ["JFK", "LGA"], "number": [1]}, TWO, ())
+        read({"origin": ["JFK", "LGA"], "number": [1]}, TWO, ())
     with pytest.raises(RequestError, match="origin has 1, tail has 2"):
-        read_entities({"origin": ["JFK"], "tail": [1, 2]}, {"origin": String}, {"tail"})
+        read({"origin": ["JFK"], "tail": [1, 2]}, {"origin": String}, {"tail"})
 
 
 @pytest.mark.parametrize("entities", ["JFK", 7, None, ["JFK"], {"origin": "JFK"}, {"origin": 7}])
 def test_what_is_no_table_is_told(entities: object) -> None:
     with pytest.raises(RequestError, match="give "):
-        read_entities(entities, {"origin": String}, ())
+        read(entities, {"origin": String}, ())
 
 
 @pytest.mark.parametrize(
@@ -123,4 +129,4 @@ def test_what_is_no_table_is_told(entities: object) -> None:
 )
 def test_a_key_of_another_type_names_column_types_and_row(type_: FeatureType, column: object, row: int) -> None:
     with pytest.raises(RequestError, match=rf"'key' is {type_}, but row {row} holds "):
-        read_entities({"key": column}, {"key": type_}, ())
+        read({"key": column}, {"key": type_}, ())

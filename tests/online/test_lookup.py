@@ -20,7 +20,8 @@ from featurestore.model.times import to_micros
 from featurestore.model.types import Embedding, FeatureType, Float64, Int32, Int64, List, String
 from featurestore.online.codec import RowCodec, encode_rows
 from featurestore.online.lmdb_store import LmdbStore
-from featurestore.online.lookup import ColumnPlan, lookup
+from featurestore.online.lookup import ColumnPlan, ReadPlan, lookup
+from featurestore.online.result import OnlineFeatures
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
 AT = to_micros(NOON)
@@ -35,6 +36,11 @@ ARROW: dict[FeatureType, pa.DataType] = {
     List(String): pa.list_(pa.string()),
     Embedding(2): pa.list_(pa.float32(), 2),
 }
+
+
+def look(store: LmdbStore, plans: Sequence[ColumnPlan], entities: pa.Table, at: int) -> OnlineFeatures:
+    columns = dict(zip(entities.column_names, [column.combine_chunks() for column in entities.columns], strict=True))
+    return lookup(store, ReadPlan(store, plans, {}), columns, at).features()
 
 
 class Published:
@@ -130,7 +136,7 @@ ALL = origins("JFK", "LGA", "EWR", "ORD", None)
 
 
 def test_the_four_states_are_told_apart(store: LmdbStore, weather: Published) -> None:
-    answer = lookup(store, [weather.plan("temp"), weather.plan("note")], ALL, AT)
+    answer = look(store, [weather.plan("temp"), weather.plan("note")], ALL, AT)
     assert answer.to_dict() == {
         "weather__temp": [20.5, None, None, None, None],
         "weather__note": ["", "x", *[None] * 3],
@@ -150,7 +156,7 @@ def test_a_default_fills_not_found_and_expired_never_null_and_leaves_the_status(
         weather.plan("tags", default=["d", None]),
         weather.plan("vector", default=[0.5, 0.25]),
     ]
-    answer = lookup(store, plans, ALL, AT)
+    answer = look(store, plans, ALL, AT)
     assert answer.to_dict() == {
         "weather__temp": [20.5, None, -1.0, -1.0, -1.0],
         "weather__note": ["", "x", "none", "none", "none"],
@@ -163,7 +169,7 @@ def test_a_default_fills_not_found_and_expired_never_null_and_leaves_the_status(
 
 def test_ttl_is_inclusive_and_counts_from_the_time_of_the_request(store: LmdbStore, weather: Published) -> None:
     def states(at: int) -> list[Status]:
-        return lookup(store, [weather.plan("note")], origins("JFK", "LGA"), at).statuses["weather__note"]
+        return look(store, [weather.plan("note")], origins("JFK", "LGA"), at).statuses["weather__note"]
 
     assert states(AT) == [PRESENT, PRESENT]
     assert states(AT + 1) == [PRESENT, EXPIRED]
@@ -172,13 +178,13 @@ def test_ttl_is_inclusive_and_counts_from_the_time_of_the_request(store: LmdbSto
 
 
 def test_event_times_are_those_of_the_rows_found(store: LmdbStore, weather: Published) -> None:
-    times = lookup(store, [weather.plan("temp")], ALL, AT).event_times["weather__temp"]
+    times = look(store, [weather.plan("temp")], ALL, AT).event_times["weather__temp"]
     assert times == [NOON, NOON - timedelta(hours=6), NOON - timedelta(hours=6, microseconds=1), None, None]
 
 
 def test_a_time_before_the_generations_own_is_an_error_that_names_both(store: LmdbStore, weather: Published) -> None:
     with pytest.raises(RequestError, match=r"weather@v1 .*2013-07-01T11:59:59.999999\+00:00.*2013-07-01T12:00:00"):
-        lookup(store, [weather.plan("temp")], ALL, AT - 1)
+        look(store, [weather.plan("temp")], ALL, AT - 1)
 
 
 def test_a_dimension_holds_at_any_time(store: LmdbStore) -> None:
@@ -190,7 +196,7 @@ def test_a_dimension_holds_at_any_time(store: LmdbStore) -> None:
         event_time=None,
         as_of=None,
     )
-    answer = lookup(store, [plane.plan("seats")], origins("JFK", "LGA"), -(2**62))
+    answer = look(store, [plane.plan("seats")], origins("JFK", "LGA"), -(2**62))
     assert answer.to_dict() == {"weather__seats": [2**53 + 1, None]}
     assert answer.statuses == {"weather__seats": [PRESENT, NOT_FOUND]}
     assert answer.event_times == {}
@@ -204,7 +210,7 @@ def test_a_ttl_longer_than_time_itself(store: LmdbStore) -> None:
         features={"temp": Float64},
         ttl=timedelta.max,
     )
-    assert lookup(store, [view.plan("temp")], origins("JFK"), AT).to_dict() == {"weather__temp": [1.0]}
+    assert look(store, [view.plan("temp")], origins("JFK"), AT).to_dict() == {"weather__temp": [1.0]}
 
 
 class Counting(LmdbStore):
@@ -226,7 +232,7 @@ def test_versions_and_joins_side_by_side_and_each_is_read_once(tmp_path: Path) -
     first = Published(store, {**rows, "temp": [1.0, 2.0], "note": ["a", "b"]}, **shape)
     second = Published(store, {**rows, "temp": [10.0, None], "note": ["A", "B"]}, version=2, **shape)
     dest = (("origin", "dest"),)
-    answer = lookup(
+    answer = look(
         store,
         [
             first.plan("temp", name="t1"),
@@ -264,11 +270,11 @@ def test_composite_keys_in_key_order_and_any_null_is_not_found(store: LmdbStore)
     )
     plan = view.plan("temp", on=(("carrier", "who"), ("number", "n")))
     entities = pa.table({"n": pa.array([2, 1, None, 1, 3], pa.int32()), "who": ["AA", "A", "AA", None, "AA"]})
-    assert lookup(store, [plan], entities, AT).to_dict() == {"weather__temp": [2.0, 3.0, None, None, None]}
+    assert look(store, [plan], entities, AT).to_dict() == {"weather__temp": [2.0, 3.0, None, None, None]}
 
 
 def test_no_rows_asked_for(store: LmdbStore, weather: Published) -> None:
-    answer = lookup(store, [weather.plan("temp", default=1.0), weather.plan("tags")], origins(), AT)
+    answer = look(store, [weather.plan("temp", default=1.0), weather.plan("tags")], origins(), AT)
     assert len(answer) == 0
     assert answer.to_dict() == {"weather__temp": [], "weather__tags": []}
 
@@ -284,10 +290,10 @@ def test_a_generation_that_is_gone_or_holds_other_types_is_told(store: LmdbStore
     )
     other.definition = weather.definition
     with pytest.raises(CorruptError, match=r"weather@v2:temp is Float64, but its online rows hold Int64"):
-        lookup(store, [other.plan("temp")], ALL, AT)
+        look(store, [other.plan("temp")], ALL, AT)
     store.drop(weather.generation.id)
     with pytest.raises(NotPublishedError):
-        lookup(store, [weather.plan("temp")], ALL, AT)
+        look(store, [weather.plan("temp")], ALL, AT)
 
 
 keys_asked = st.lists(st.none() | st.sampled_from("abcdef"), max_size=8)
@@ -319,7 +325,7 @@ def test_against_the_rules_row_by_row(  # noqa: PLR0917 - drawn by hypothesis
             features={"seats": Int64},
             ttl=None if ttl is None else timedelta(microseconds=ttl),
         )
-        answer = lookup(store, [view.plan("seats", default=default)], origins(*asked), AT + later)
+        answer = look(store, [view.plan("seats", default=default)], origins(*asked), AT + later)
     expected = []
     for key in asked:
         if key not in rows:

@@ -212,7 +212,7 @@ def test_describe_says_what_a_caller_must_bring(live: fs.FeatureStore) -> None:
         ({"model": "dely@1"}, fs.NotFoundError, "Did you mean 'delay@1'"),
         ({"endpoint": "eta-11"}, fs.NotFoundError, "Did you mean 'eta-1'"),
         ({}, fs.RequestError, "say what to read"),
-        ({"features": ["airport_weather@v1:temp"], "model": "delay@1"}, fs.RequestError, "not both"),
+        ({"features": ["airport_weather@v1:temp"], "model": "delay@1"}, fs.RequestError, "in one way"),
     ],
 )
 def test_selectors_that_do_not_fit(

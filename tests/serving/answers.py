@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
@@ -18,6 +18,8 @@ import featurestore.model.types as t
 from featurestore.model.description import Description
 from featurestore.model.status import STATUS_BY_CODE, Status
 from featurestore.offline.arrow_types import to_arrow
+from featurestore.online.keys import KeyValues
+from featurestore.online.lookup import Asked
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 from featurestore.serving.answering import WorkerOptions, answer_from
 from featurestore.serving.listener import bind
@@ -105,8 +107,10 @@ class OneAnswer:
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def get_online_features(self, features: Sequence[str] | None = None, **asked: object) -> OnlineFeatures:
-        self.asked.append({"features": features, **asked})
+    def read_online(
+        self, asked: Asked, entities: Mapping[str, KeyValues], at: datetime | None = None
+    ) -> OnlineFeatures:
+        self.asked.append({**asked._asdict(), "entities": entities, "at": at})
         self.entered.set()
         assert self.go_on.wait(30)
         if self.error is not None:

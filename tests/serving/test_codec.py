@@ -16,6 +16,7 @@ import featurestore.model.types as t
 from featurestore.errors import CorruptError, RequestError
 from featurestore.model.description import Description
 from featurestore.offline.arrow_types import to_arrow
+from featurestore.online.lookup import Asked
 from featurestore.online.result import AnswerColumn, OnlineFeatures
 from featurestore.serving.codec import (
     ReadRequest,
@@ -171,9 +172,9 @@ def test_a_request_survives_the_wire() -> None:
         "n": pa.nulls(3),
     }
     for asked in (
-        ReadRequest(("v@v1:a",), None, None, entities, None, None, event_times=False),
-        ReadRequest(None, "m@1", "e", entities, datetime(1901, 1, 1, 0, 0, 0, 1, UTC), "ab", event_times=True),
-        ReadRequest(None, None, "e", {}, None, None, event_times=False),
+        ReadRequest(Asked(("v@v1:a",)), entities),
+        ReadRequest(Asked(None, "m@1", "e", None, "ab"), entities, datetime(1901, 1, 1, tzinfo=UTC), event_times=True),
+        ReadRequest(Asked(endpoint="e"), {}),
     ):
         sent = pb.GetFeaturesRequest.FromString(encode_request(asked).SerializeToString())
         assert decode_request(sent) == asked
@@ -186,7 +187,8 @@ def test_the_type_of_a_key_is_told_by_its_field() -> None:
         pb.KeyColumn(name="d", type="Date", values=pb.Values(int32s=[1])),
     ]
     read = decode_request(pb.GetFeaturesRequest(entities=entities)).entities
-    assert [str(array.type) for array in read.values()] == ["string", "int32", "date32[day]"]
+    assert read["s"] == ["a"]
+    assert [str(read[name].type) for name in "id"] == ["int32", "date32[day]"]  # type: ignore[union-attr]  # arrays
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,7 @@ def test_pointers_that_move_are_seen_by_every_worker(serve: Serve, tmp_path: Pat
 
             assert versions() == {2}
             store.activate("things@v1", reason="back")
+            eventually(lambda: versions() == {1})
             assert versions() == {1}
             pinned = clients[0].get_features(model="price@1", entities=ENTITIES, at=AT)
             assert pinned.columns[1].activation is None
