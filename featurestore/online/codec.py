@@ -329,11 +329,10 @@ class Selection:
         parts = []
         for field, indices in self._fields:
             values = block.heads[field]  # shape (n, features of the field), or (n, length) of a vector
-            if not field.endswith(" vector"):
-                values = values.T if indices is None else values.T[indices]
-                parts.append(values.tobytes())
-            else:  # asked for under several names it leaves as often
-                parts.append(values.tobytes() * (1 if indices is None else len(indices)))
+            if field.endswith(" vector"):
+                parts.append(values.tobytes() * len(indices or [0]))  # as often as one request names it
+            else:
+                parts.append((values.T if indices is None else values.T[indices]).tobytes())
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def nulls(self, block: RowBlock) -> Bits | None:

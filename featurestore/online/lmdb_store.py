@@ -1,7 +1,7 @@
 """The embedded online store: one immutable LMDB environment for each generation, opened by every process that reads it.
 
     root/online/<generation id>/data.mdb           keys and rows
-                                generation.json    rows, bytes, schema, and a checksum of both files
+                                generation.json    rows, bytes, schema; when written; checksums of both files
                                 overlay/           what was pushed since, if it takes pushes (`lmdb_overlay.py`)
     root/online/.building/<random>/                what a writer builds, or a drop takes away; `lock` is held meanwhile
 
@@ -10,7 +10,9 @@ for its overlay, so readers need no lock and no reader table, and a reader that 
 it is dropped.
 
 LMDB trusts what it maps: a damaged page or a file that has become short would end the process, not the read. So a
-reader maps a generation only after its checksum was found right, and looks at the file's size at each read.
+reader maps a generation only after its checksum was found right, and looks at the file's size at each read. Only what
+was written less than a minute ago, and not touched since, is taken as its writer has just read it back: readers come to
+a new generation all at once, and should not stand still for it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +45,8 @@ _DATA, _META, _BUILDING = "data.mdb", "generation.json", ".building"
 _MAP_BYTES = 1 << 40  # address space, not disk: the file grows as it is written
 _CHUNK_BYTES = 64 << 20
 _TRANSACTION_ROWS = 16_384  # each may dirty a page, which is held in memory until the commit
-_CHECKED_BYTES = 1 << 20  # read at once for the checksum: stays in a core's cache
+_FRESH = 60 * 10**9  # nanoseconds
+_CHECKED_BYTES = 1 << 18  # read at once for the checksum: stays in a core's cache
 
 
 class LmdbStore(OnlineStore):
@@ -159,8 +163,10 @@ class LmdbStore(OnlineStore):
             count = _build(fresh, rows)
             if schema.get(PUSHES):
                 LmdbOverlay.create(fresh)
-            meta = {"rows": count, "bytes": (fresh / _DATA).stat().st_size, "schema": dict(schema)}
-            (fresh / _META).write_text(json.dumps(meta | {"checksum": _checksum(fresh, meta)}), encoding="utf-8")
+            status = (fresh / _DATA).stat()
+            meta = {"rows": count, "bytes": status.st_size, "schema": dict(schema), "written": status.st_mtime_ns}
+            meta["checksum"] = _checksum(fresh / _DATA)
+            (fresh / _META).write_text(json.dumps(meta | {"seal": _seal(meta)}), encoding="utf-8")
             _sync(fresh / _META)
             _sync(fresh)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -253,17 +259,23 @@ def _open_environment(path: Path, generation_id: str) -> _Environment:
         status = (path / _DATA).stat()
         opened = _Process.opened.get((status.st_dev, status.st_ino))
         if opened is None:
-            opened = _Environment(path, _checked(path, generation_id))
+            opened = _Environment(path, _checked(path, generation_id, fresh=_FRESH))
             _Process.opened[status.st_dev, status.st_ino] = opened
     return opened
 
 
-def _checked(path: Path, generation_id: str) -> Mapping[str, Any]:
-    """Return what is recorded with a generation, after a look at every byte of it."""
+def _checked(path: Path, generation_id: str, *, fresh: int = 0) -> Mapping[str, Any]:
+    """Return what is recorded with a generation if that and all rows are as written.
+
+    Rows are not read if they were written less than `fresh` nanoseconds ago and the file was not touched since.
+    """
     meta = json.loads((path / _META).read_text(encoding="utf-8"))
-    checksum = meta.pop("checksum")
-    if ((path / _DATA).stat().st_size, _checksum(path, meta)) != (meta["bytes"], checksum):
-        raise _corrupt(generation_id, "its bytes are not those that were written")
+    if meta.pop("seal") != _seal(meta):
+        raise _corrupt(generation_id, f"the bytes of {_META} are not those that were written")
+    status = (path / _DATA).stat()
+    new = status.st_mtime_ns == meta["written"] and time.time_ns() - status.st_mtime_ns < fresh
+    if status.st_size != meta["bytes"] or not (new or _checksum(path / _DATA) == meta["checksum"]):
+        raise _corrupt(generation_id, f"the bytes of {_DATA} are not those that were written")
     return dict(meta)
 
 
@@ -280,13 +292,19 @@ def _told(path: Path, generation_id: str) -> Iterator[None]:
         raise _corrupt(generation_id, f"{_META} cannot be read ({error})") from error
 
 
-def _checksum(path: Path, meta: Mapping[str, Any]) -> int:
-    """Return the CRC-32 of what is recorded with a generation and of its file, read as it is on disk."""
-    found = zlib.crc32(json.dumps(meta, sort_keys=True).encode())
-    with (path / _DATA).open("rb", buffering=0) as data:
-        while chunk := data.read(_CHECKED_BYTES):
-            found = zlib.crc32(chunk, found)
+def _checksum(file: Path) -> int:
+    """Return the CRC-32 of a file, read and not mapped: it may become shorter meanwhile."""
+    found = 0
+    chunk = memoryview(bytearray(_CHECKED_BYTES))
+    with file.open("rb", buffering=0) as data:
+        while size := data.readinto(chunk):
+            found = zlib.crc32(chunk[:size], found)
     return found
+
+
+def _seal(meta: Mapping[str, Any]) -> int:
+    """Return the CRC-32 of what is recorded with a generation."""
+    return zlib.crc32(json.dumps(meta, sort_keys=True).encode())
 
 
 def _corrupt(generation_id: str, what: str) -> CorruptError:

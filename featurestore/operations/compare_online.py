@@ -80,9 +80,8 @@ def compare_online(
     keys = {name: parse_type(type_) for name, type_ in told.keys}
     if entities is None:
         entities = _sampled(context, told, keys, sample, seed)
-    columns = read_entities(entities, keys, ())
-    arrays = [column if isinstance(column, pa.Array) else pa.array(column) for column in columns.values()]
-    table = pa.table(arrays, names=[*columns])
+    columns: dict[str, Any] = {**read_entities(entities, keys, ())}
+    table = pa.table({name: pa.array(column, to_arrow(keys[name])) for name, column in columns.items()})
     replay = _Replay(context, {name: parse_reference(reference).on for name, reference, _ in told.columns}, moment)
     found: list[ColumnComparison] = []
     for start in range(0, max(table.num_rows, 1), _ROWS_A_READ):

@@ -75,7 +75,7 @@ def verify(context: Context, reference: object = None) -> Verification:
     NotFoundError
         If there is no such version.
     """
-    tasks: dict[tuple[str, str, str], Callable[[], object]] = {}
+    tasks: dict[tuple[str, str, str], tuple[int, Callable[[], object]]] = {}
     with context.catalog.read() as connection:
         if reference is None:
             chosen = [item for name in versions.view_names(connection) for item in versions.of_view(connection, name)]
@@ -84,13 +84,14 @@ def verify(context: Context, reference: object = None) -> Verification:
         for version in chosen:
             for snapshot in snapshots.history(connection, version):
                 for file in snapshot.files:
-                    tasks["file", version.reference, file.path] = _reading(context, file)
+                    tasks["file", version.reference, file.path] = file.rows, _reading(context, file)
             for item in generations.everything(connection, version.view, version.number):
-                tasks["generation", version.reference, item.id] = _checking(context, item.id)
-    checked = []
-    for done, ((kind, version_, name), task) in enumerate(tasks.items(), 1):
-        checked.append(Verified(kind, version_, name, _problem(task)))
-        context.progress("verify", done, len(tasks))
+                tasks["generation", version.reference, item.id] = item.rows, _checking(context, item.id)
+    checked, done, total = [], 0, sum(rows for rows, _ in tasks.values())
+    for (kind, reader, name), (rows, task) in tasks.items():
+        checked.append(Verified(kind, reader, name, _problem(task)))
+        done += rows
+        context.progress("verify", done, total)
     return Verification(tuple(checked))
 
 

@@ -10,6 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from featurestore.model.pins import PinSet
+from featurestore.operations import compare_online
+from featurestore.operations.comparison import Verdict
 from tests.cli.story import call, done, told
 
 pytestmark = pytest.mark.usefixtures("world")
@@ -400,3 +402,14 @@ def test_verify_reads_everything_and_tells_damage(world: Path, tmp_path: Path) -
     said = call("verify", "--store", str(tmp_path / "store"))
     assert said.code == 6
     assert "1 damaged" in said.out
+
+
+def test_compare_ends_with_1_where_anything_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_online, "judge", lambda *_: Verdict.STATE_DIFFERS)
+    said = call("compare", "airport_weather@v1:temp", "--online", "--at", "2013-07-20")
+    assert said.code == 1
+    assert "NOT the same online and offline" in said.out
+    assert "state differs at origin=" in said.out
+    answer = call("compare", "airport_weather@v1:temp", "--online", "--at", "2013-07-20", "--json")
+    assert (answer.code, answer.json["equal"]) == (1, False)
+    assert answer.json["columns"][0]["examples"][0]["verdict"] == "state differs"

@@ -30,6 +30,7 @@ from featurestore.operations.comparison import Verdict
 from featurestore.serving.client import Client, connect
 from featurestore.testing.oracle import oracle_lookup, pick
 from featurestore.testing.strategies import START, key_values, moments, values
+from tests.cli.story import told
 from tests.serving.conftest import Serve, Served
 
 HOUR = timedelta(hours=1)
@@ -314,10 +315,10 @@ def held(world: World, ask: Ask, answer: OnlineFeatures) -> Counter[Status]:
     seen: Counter[Status] = Counter()
     found, statuses, times, schema = answer.to_dict(), answer.statuses, answer.event_times, answer.to_arrow().schema
     keys = {name: column.to_pylist() for name, column in ask.entities.items()}
-    for column, told in zip(ask.columns, answer.columns, strict=True):
+    for column, source in zip(ask.columns, answer.columns, strict=True):
         version = world.versions[column.place, column.number]
-        assert (told.view, told.version, told.feature) == (f"view{column.place}", column.number, column.feature)
-        assert (told.activation is not None) == column.pointer
+        assert (source.view, source.version, source.feature) == (f"view{column.place}", column.number, column.feature)
+        assert (source.activation is not None) == column.pointer
         assert schema.field(column.name).type == to_arrow(FEATURES[column.feature])
         for row in range(len(answer)):
             key = [keys[name][row] for name in column.on]
@@ -397,3 +398,11 @@ def test_a_training_frame_is_what_the_server_answers(world: World, client: Clien
     assert len(joined.column_names) == len(versions) * len(FEATURES)
     for name in joined.column_names:
         assert all(map(same, joined.column(name).to_pylist(), looked_up.column(name).to_pylist())), name
+
+
+def test_the_command_asks_a_running_server(world: World, server: Served) -> None:
+    words = ["compare", "view0@v1", "view2", "--online", "--address", server.address, "--store", str(world.path)]
+    found = told(*words, "--at", PUBLISHED.isoformat())
+    assert found["equal"] is True
+    assert len(found["columns"]) == 2 * len(FEATURES)
+    assert {column["sources"][0][0].partition(":")[0] for column in found["columns"]} == {"view0@v1", "view2@v2"}
