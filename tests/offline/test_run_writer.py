@@ -81,10 +81,11 @@ def test_an_error_in_a_thread_surfaces_as_itself(
         "rename": (Path, "replace"),
     }
     monkeypatch.setattr(*target[where], fail)
+    before = set(threading.enumerate())
     with pytest.raises(FullError, match=where):
         write(tmp_path, batches(groups))
     assert left(tmp_path) == []
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+    assert set(threading.enumerate()) == before
 
 
 def test_no_more_than_two_row_groups_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
