@@ -1,11 +1,10 @@
-"""`import featurestore` is cheap: it loads no heavy library and costs little over a bare interpreter."""
+"""`import featurestore` is cheap: it loads no heavy library, and few modules over a bare interpreter."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import time
 
 HEAVY = (
     "alembic",
@@ -25,12 +24,11 @@ HEAVY = (
     "sqlalchemy",
     "sqlglot",
 )
-BUDGET_SECONDS = 0.100
-RUNS = 7
+MOST_MODULES = 60
 
 
 def bare_environment() -> dict[str, str]:
-    """Return this environment without coverage's hook, which costs time and imports modules of its own."""
+    """Return this environment without coverage's hook, which imports modules of its own."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "COV_"))}
 
 
@@ -43,14 +41,6 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=60,
     )
-
-
-def seconds(code: str) -> float:
-    started = time.perf_counter()
-    result = run(code)
-    elapsed = time.perf_counter() - started
-    assert result.returncode == 0, result.stderr
-    return elapsed
 
 
 def test_import_loads_no_heavy_library() -> None:
@@ -67,12 +57,10 @@ def test_a_stored_table_is_known_without_an_engine() -> None:
     assert result.stdout.split() == []
 
 
-def test_import_costs_less_than_the_budget_over_a_bare_interpreter() -> None:
-    bare, imported = float("inf"), float("inf")
-    for _ in range(RUNS):  # in turns, so that a busy moment of the machine meets both
-        bare = min(bare, seconds("pass"))
-        imported = min(imported, seconds("import featurestore"))
-    assert imported - bare < BUDGET_SECONDS, f"{imported:.3f} s against {bare:.3f} s"
+def test_import_loads_few_modules_over_a_bare_interpreter() -> None:
+    result = run("import sys; before = len(sys.modules); import featurestore; print(len(sys.modules) - before)")
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) < MOST_MODULES
 
 
 def test_every_public_name_resolves_and_an_unknown_one_does_not() -> None:
