@@ -22,7 +22,7 @@ _DEFAULT_FILE = "tokens.toml"
 @verb(
     "token",
     "featurestore token new scorer --role read --days 90",
-    "featurestore token new etl --role read --role write --tokens /etc/featurestore/tokens.toml",
+    "featurestore token new etl --role read --role write --tokens tokens.toml",
 )
 @click.argument("action", type=click.Choice(["new"]), expose_value=False)
 @click.argument("name")

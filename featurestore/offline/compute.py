@@ -226,7 +226,9 @@ class Engine:
         if not definition.reads_pushes:
             outputs = {name: outputs[name] for name in list(outputs)[: len(outputs) - len(definition.features)]}
         names = ", ".join(identifier(name) for name in outputs)
-        columns = ", ".join(f"CAST({identifier(name)} AS {to_duckdb(type_)})" for name, type_ in outputs.items())
+        columns = ", ".join(
+            f"CAST({identifier(name)} AS {to_duckdb(type_)}) AS {identifier(name)}" for name, type_ in outputs.items()
+        )
         paths = literals(str(self.root / file.path) for file in files)
         event = identifier(definition.event_time)
         with (
@@ -236,13 +238,11 @@ class Engine:
         ):
             self.compute(connection, definition, None, folder)
             present = " AND ".join(f"{identifier(key)} IS NOT NULL" for key, _ in definition.keys)
-            checked_rows = _checked_query(
-                connection, definition, (None, before), dict(output_columns(definition)[: len(names)])
-            )
-            computed = f"SELECT {columns} FROM ({checked_rows}) WHERE {present} AND {event} IS NOT NULL"
+            checked_rows = _checked_query(connection, definition, (None, before), outputs)
+            computed = f"SELECT {names} FROM ({checked_rows}) WHERE {present} AND {event} IS NOT NULL"
             earlier = compare_time(definition.event_time, to_duckdb(Timestamp), "<", before)
             held = f"SELECT {columns} FROM read_parquet({paths}) WHERE {earlier}"
-            days = _differing_days(connection, definition.event_time, columns, computed, held)
+            days = _differing_days(connection, definition.event_time, names, computed, held)
             if not days:
                 return None, 0
             among = f"WHERE {_day(event)} IN ({', '.join(map(str, days))})"

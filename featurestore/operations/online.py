@@ -89,7 +89,7 @@ class OnlineReader:
         return Asked(
             None if features is None else _listed(features),
             None if model is None else str(as_model(model)),
-            endpoint,
+            None if endpoint is None else str(endpoint),
             None if feature_set is None else str(getattr(feature_set, "reference", feature_set)),
             None if lock is None else _digest(lock),
         )

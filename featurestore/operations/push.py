@@ -120,8 +120,13 @@ class Pusher:
             self._known = (sequence, plans)
         plan = plans.get(source)
         if plan is None:
-            with self._context.catalog.read() as connection:
-                plan = plans[source] = self._resolve(connection, source)
+            try:
+                with self._context.catalog.read() as connection:
+                    plan = plans[source] = self._resolve(connection, source)
+            except NotPublishedError:
+                if sequence == self._context.catalog.sequence():
+                    raise
+                return self._plan(source)  # publishes have overtaken this look
         return plan
 
     def _resolve(self, connection: Connection, source: str) -> _Plan:

@@ -34,6 +34,7 @@ featurestore register delay --version 1 --lock delay.lock --input airport_weathe
 featurestore lock delay@1 --out delay.lock
 featurestore publish airport_weather@v1
 featurestore publish airport_weather@v1 --at 2013-07-20
+featurestore compare airport_weather@v1 --online
 featurestore activate airport_weather@v1 --reason "first version"
 featurestore deploy delay@1 --endpoint eta-prod
 featurestore get airport_weather:temp --key origin=JFK,LGA
@@ -44,6 +45,7 @@ featurestore get --feature-set weather_now@v1 --key origin=JFK
 
 SERVED = """
 featurestore get --endpoint eta-prod --key origin=JFK --address localhost:6566
+featurestore compare --online --endpoint eta-prod --address localhost:6566
 """
 
 NEXT_VERSION = """
@@ -51,6 +53,7 @@ featurestore undeploy delay@1 --endpoint eta-prod
 featurestore apply features/
 featurestore materialize airport_weather@v2
 featurestore publish airport_weather@v2 --at 2013-07-20
+featurestore compare airport_weather@v1 airport_weather@v2 --online --sample 10000 --at 2013-07-20
 featurestore activate airport_weather@v2 --reason "shorter wind"
 featurestore train airport_weather@v2 --spine flights.parquet --lock second.lock
 featurestore register delay --version 2 --lock second.lock
@@ -58,6 +61,11 @@ featurestore deploy delay@2 --endpoint eta-prod
 """
 
 AFTER = """
+featurestore verify
+featurestore verify airport_weather@v1
+featurestore serve --check
+featurestore token new scorer --role read --days 90
+featurestore token new etl --role read --role write --tokens tokens.toml
 featurestore rollback airport_weather:wind_6h --to v1 --endpoint eta-prod --dry-run
 featurestore rollback airport_weather --reason "wind is wrong"
 featurestore refresh
@@ -129,6 +137,7 @@ def test_the_examples_tell_one_story() -> None:
 def test_the_story_holds_every_example() -> None:
     told = {*lines(BEFORE), *lines(SERVED), *lines(NEXT_VERSION), *lines(AFTER)}
     told.add("featurestore serve --address localhost:6566 --workers 2")
+    told.add("featurestore serve --tokens tokens.toml --tls-certificate server.pem --tls-key server.key")
     examples: set[str] = set()
     for name in VERBS:
         command: Any = cli.get_command(click.Context(cli), name)

@@ -98,7 +98,7 @@ def test_a_lock_may_be_its_file(live: fs.FeatureStore, folder: Path) -> None:
 
 
 ODD: list[tuple[Call, type[Exception], str]] = [
-    (lambda s: s.plan("weather"), fs.DefinitionError, "not a feature view"),
+    (lambda s: s.plan("weather"), fs.DefinitionError, "no feature view"),
     (lambda s: s.versions(None), fs.RequestError, "not a reference"),
     (lambda s: s.refresh([None]), fs.RequestError, "not a reference"),
     (lambda s: s.refresh("airport_wether"), fs.NotFoundError, "Did you mean 'airport_weather'"),

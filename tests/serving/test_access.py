@@ -57,7 +57,7 @@ def guarded(serve: Serve, store_path: Path, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("credentials") / "tokens.toml"
     tokens = {role: new_token(path, f"the-{role}r", [role], expires=datetime.now(UTC) + SOON) for role in ROLE_NAMES}
     tokens["expired"] = new_token(path, "late", ROLE_NAMES, expires=datetime.now(UTC) - SOON)
-    with serve(store_path, workers=1, tokens=str(path), access_log=True, log_format="json") as server:
+    with serve(store_path, workers=1, writable=True, tokens=str(path), access_log=True, log_format="json") as server:
         yield Guarded(server, path, tokens)
 
 

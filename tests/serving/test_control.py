@@ -37,7 +37,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def operated(serve: Serve, path: Path) -> Iterator[Served]:
-    with serve(path, workers=2, writable=True) as served:
+    with serve(path, workers=2, writable=True, anonymous=["read", "write", "operate"]) as served:
         yield served
 
 

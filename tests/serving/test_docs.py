@@ -1,4 +1,4 @@
-"""docs/clients.md says what the code does: its tables are the code's (its examples run in tests/test_pages.py)."""
+"""docs/clients.md and docs/serving.md say what the code does (the examples run in tests/test_pages.py)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from featurestore.serving.protocol import CONTROL
 from featurestore.serving.status import CODES
 from featurestore.serving.v1 import serving_pb2 as pb
 
-TEXT = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "clients.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_errors_is_the_codes() -> None:
@@ -23,12 +24,13 @@ def test_the_table_of_errors_is_the_codes() -> None:
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:`(.*?)`)? ?\|", TEXT, re.MULTILINE)
+    text = (DOCS / "serving.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:`(.*?)`)? ?\|", text, re.MULTILINE)
     documented = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
     for item in fields(ServingSettings):
         default = item.default
-        text = "" if default is None else f'"{default}"' if isinstance(default, str) else str(default).lower()
-        assert documented[item.name] == text
+        shown = "" if default is None else f'"{default}"' if isinstance(default, str) else str(default).lower()
+        assert documented[item.name] == shown
 
 
 def test_the_states_are_the_enum() -> None:

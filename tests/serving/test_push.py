@@ -55,7 +55,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def written(serve: Serve, path: Path) -> Iterator[Served]:
     """A server that takes pushes."""
-    with serve(path, writable=True) as served:
+    with serve(path, writable=True, anonymous=["read", "write"]) as served:
         yield served
 
 
@@ -173,7 +173,10 @@ def test_what_the_callers_iterable_raises_comes_after_the_reports_of_what_was_se
 
 def test_a_stream_that_breaks_is_sent_again_from_where_it_was_not_answered(serve: Serve, path: Path) -> None:
     """The workers are killed in the middle, and others take their places."""
-    with serve(path, workers=2, writable=True) as served, connect(served.address, timeout=60, retries=100) as pusher:
+    with (
+        serve(path, workers=2, writable=True, anonymous=["read", "write", "operate"]) as served,
+        connect(served.address, timeout=60, retries=100) as pusher,
+    ):
         go = threading.Event()
 
         def batches() -> Iterator[Any]:
@@ -239,7 +242,7 @@ def test_asyncio_sends_a_broken_stream_again(serve: Serve, path: Path) -> None:
                     go.set()
         return reports
 
-    with serve(path, workers=2, writable=True) as served:
+    with serve(path, workers=2, writable=True, anonymous=["read", "write", "operate"]) as served:
         reports = asyncio.run(run(served))
     assert [report.id for report in reports] == [f"abroken {number}" for number in range(20)]
 
@@ -335,7 +338,11 @@ def test_what_fails_unexpectedly_says_no_more_than_where_it_is_logged(
         raise RuntimeError(message)
 
     monkeypatch.setattr(Pusher, "push", fails)
-    with fs.open_store(path) as store, served_here(store, pushes=store) as address, connect(address, timeout=60) as one:
+    with (
+        fs.open_store(path) as store,
+        served_here(store, pushes=store, anonymous=("read", "write")) as address,
+        connect(address, timeout=60) as one,
+    ):
         with pytest.raises(fs.FeatureStoreError, match="its log tells why") as told:
             one.push("counts", [count("x", 1)])
         assert "secret" not in str(told.value)
