@@ -1,8 +1,9 @@
 """The server beside its floors and peers: `python -m benchmarks.online`.
 
-Our server has one worker on core 0, the load comes from core 1. For each workload (`workloads.py`) every body's answer
-is checked cell by cell, then the load is driven: ours and the floor in turns, the peers after them. Needs Linux, h2load
-(package nghttp2-client), and for the peers redis-server; Feast gets an environment of its own under `.bench`.
+Our server has one worker on core 0, with tokens checked and metrics served; the load comes from core 1. For each
+workload (`workloads.py`) every body's answer is checked cell by cell, then the load is driven: ours and the floor in
+turns, the peers after them. Needs Linux, h2load (package nghttp2-client), and for the peers redis-server; Feast gets an
+environment of its own under `.bench`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from benchmarks.online import changes, feast, redis_floor
 from benchmarks.online.client import ask_at_random
 from benchmarks.online.data import make
 from benchmarks.online.echo import METHOD as ECHO
-from benchmarks.online.load import FailedError, Load, drive, framed
+from benchmarks.online.load import GRPC, FailedError, Load, drive, framed
 from benchmarks.online.report import OURS, Report
 from benchmarks.online.requests import check, draw, message
-from benchmarks.online.servers import echo, ours
+from benchmarks.online.servers import credentials, echo, free_port, ours
 from benchmarks.online.workloads import SCALES, WORKLOADS, Scale, Workload
 from featurestore.serving.protocol import GET_FEATURES, LIMITS
 
@@ -37,27 +38,31 @@ def measure(workload: Workload, store: Path, scale: Scale, report: Report) -> No
     keys = draw(workload, scale.entities, scale.bodies)
     bodies = [message(workload.features, one) for one in keys]
     sizes: list[int] = []
-    with ours(store) as (address, _), grpc.insecure_channel(address, options=LIMITS) as channel:
+    tokens, token = credentials(store.parent)
+    headers = [*GRPC, f"authorization: Bearer {token}"]
+    with ours(store, tokens=str(tokens)) as (address, _), grpc.insecure_channel(address, options=LIMITS) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(GET_FEATURES)
         for body, one in zip(bodies, keys, strict=True):
-            answer = call(body)
+            answer = call(body, metadata=(("authorization", f"Bearer {token}"),))
             check(answer, one)
             sizes.append(len(answer))
     found: dict[str, list[Load]] = {OURS: [], "echo": []}
     for _ in range(TURNS):
-        with ours(store) as (address, pid):
-            found[OURS].append(_drive(f"http://{address}{GET_FEATURES}", bodies, pid, scale, sizes))
+        with ours(store, tokens=str(tokens), metrics_address=f"127.0.0.1:{free_port()}") as (address, pid):
+            found[OURS].append(_drive(f"http://{address}{GET_FEATURES}", bodies, pid, scale, sizes, headers))
         with echo(int(np.mean(sizes))) as (address, pid):
-            found["echo"].append(_drive(f"http://{address}{ECHO}", bodies, pid, scale, None))
+            found["echo"].append(_drive(f"http://{address}{ECHO}", bodies, pid, scale, None, GRPC))
     for who, loads in found.items():
         middle = median(load.rate for load in loads)
         report.add(workload.name, who, min(loads, key=lambda load: abs(load.rate - middle)))
 
 
-def _drive(url: str, bodies: Sequence[bytes], pid: int, scale: Scale, sizes: Sequence[int] | None) -> Load:
+def _drive(
+    url: str, bodies: Sequence[bytes], pid: int, scale: Scale, sizes: Sequence[int] | None, headers: Sequence[str]
+) -> Load:
     whole = [framed(body) for body in bodies]
-    drive(url, whole[:1], seconds=1, pid=pid)  # warm
-    return drive(url, whole, seconds=scale.seconds / 2, pid=pid, sizes=sizes)
+    drive(url, whole[:1], seconds=1, pid=pid, headers=headers)  # warm
+    return drive(url, whole, seconds=scale.seconds / 2, pid=pid, sizes=sizes, headers=headers)
 
 
 def at_rates(workload: Workload, store: Path, scale: Scale, report: Report, rates: Iterable[tuple[str, float]]) -> None:

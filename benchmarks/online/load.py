@@ -17,10 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["CLIENT_CORE", "SERVER_CORE", "FailedError", "Load", "drive", "framed"]
+__all__ = ["CLIENT_CORE", "GRPC", "SERVER_CORE", "FailedError", "Load", "drive", "framed"]
 
 SERVER_CORE, CLIENT_CORE = "0", "1"
 CONNECTIONS, STREAMS = 4, 4
+GRPC = ("content-type: application/grpc", "te: trailers")
+"""The headers of a gRPC call."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -53,7 +55,7 @@ def drive(
     pid: int,
     sizes: Sequence[int] | None = None,
     rate: float | None = None,
-    headers: Sequence[str] = ("content-type: application/grpc", "te: trailers"),
+    headers: Sequence[str] = GRPC,
     options: Sequence[str] = (),
 ) -> Load:
     """Send each body for its part of the time, and return all of it as one load.

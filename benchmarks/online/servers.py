@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 import grpc
 
 from benchmarks.online.load import SERVER_CORE, FailedError
+from featurestore.serving.tokens import new_token
 
-__all__ = ["echo", "free_port", "ours", "running"]
+__all__ = ["credentials", "echo", "free_port", "ours", "running"]
 
 START_SECONDS = 120.0
 _OURS = """
@@ -64,9 +66,15 @@ def _await(address: str, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
 
 
+def credentials(folder: Path) -> tuple[Path, str]:
+    """Return a file of tokens for a server, and a token in it that may read."""
+    path = folder / f"tokens-{os.getpid()}.toml"
+    return path, new_token(path, f"reader-{time.monotonic_ns()}", ["read"])
+
+
 @contextmanager
 def ours(store: Path, *, workers: int = 1, **options: object) -> Iterator[tuple[str, int]]:
-    """Serve a store; yield the address and the process id."""
+    """Serve a store, with settings as `serve` takes them; yield the address and the process id."""
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-c", _OURS, str(store), address, json.dumps({"workers": workers, **options})]
     with running(command, address) as pid:
