@@ -48,6 +48,17 @@ def _is_text(column: Any) -> bool:  # noqa: ANN401 - as above
     return True
 
 
+def _as_needed(entities: dict[str, Any], needed: Mapping[str, FeatureType]) -> bool:
+    """Tell whether these are just the columns needed, each as `encode_keys` takes it."""
+    if entities.keys() != needed.keys():
+        return False
+    for name, type_ in needed.items():
+        plain = _PLAIN.get(type_.kind)
+        if plain is None or not plain(entities[name]):
+            return False
+    return len(needed) == 1 or len(set(map(len, entities.values()))) == 1
+
+
 _PLAIN: dict[str, Callable[[Any], bool]] = {"Int64": _is_int64, "String": _is_text}
 """Whether `encode_keys` takes a column as it is: the forms in which a server gets most of them."""
 
@@ -75,6 +86,8 @@ def read_entities(entities: object, needed: Mapping[str, FeatureType], known: Co
     RequestError
         If a column is unknown, missing, of another length or of another type; the first offending row is named.
     """
+    if type(entities) is dict and _as_needed(entities, needed):
+        return entities
     columns = _columns(entities, needed)
     for name in columns:
         if name not in needed and name not in known and not str(name).startswith(_INDEX):

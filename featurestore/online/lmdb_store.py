@@ -10,9 +10,9 @@ for its overlay, so readers need no lock and no reader table, and a reader that 
 it is dropped.
 
 LMDB trusts what it maps: a damaged page or a file that has become short would end the process, not the read. So a
-reader maps a generation only after its checksum was found right, and looks at the file's size at each read. Only what
-was written less than a minute ago, and not touched since, is taken as its writer has just read it back: readers come to
-a new generation all at once, and should not stand still for it.
+reader maps a generation only after its checksum was found right, and looks at the file's size in every millisecond that
+it reads. Only what was written less than a minute ago, and not touched since, is taken as its writer has just read it
+back: readers come to a new generation all at once, and should not stand still for it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _MAP_BYTES = 1 << 40  # address space, not disk: the file grows as it is written
 _CHUNK_BYTES = 64 << 20
 _TRANSACTION_ROWS = 16_384  # each may dirty a page, which is held in memory until the commit
 _FRESH = 60 * 10**9  # nanoseconds
+_LOOK_SECONDS = 0.001  # a system call lets other threads run first, so not each of many reads at once makes one
 _CHECKED_BYTES = 1 << 18  # read at once for the checksum: stays in a core's cache
 
 
@@ -80,7 +81,7 @@ class LmdbStore(OnlineStore):
     def read(self, generation_id: str, keys: Sequence[bytes | None]) -> list[bytes | None]:
         """Return the row of each key, in order; None where there is none or the key is None."""
         opened = self._open(generation_id)
-        if os.lseek(opened.descriptor, 0, os.SEEK_END) < opened.size:  # one system call
+        if time.monotonic() - opened.looked > _LOOK_SECONDS and not opened.is_whole():
             raise _corrupt(generation_id, f"{_DATA} has become shorter than its {opened.size} bytes")
         try:
             with opened.environment.begin() as transaction:
@@ -218,7 +219,7 @@ class LmdbStore(OnlineStore):
 class _Environment:
     """An open environment, what is recorded with it, and a descriptor and the size of its file."""
 
-    __slots__ = ("__weakref__", "descriptor", "environment", "overlay", "path", "schema", "size")
+    __slots__ = ("__weakref__", "descriptor", "environment", "looked", "overlay", "path", "schema", "size")
 
     def __init__(self, path: Path, meta: Mapping[str, Any]) -> None:
         self.path = path
@@ -228,6 +229,13 @@ class _Environment:
         self.overlay = LmdbOverlay(path) if self.schema.get(PUSHES) else None
         self.descriptor = os.open(path / _DATA, os.O_RDONLY | os.O_CLOEXEC)
         finalize(self, os.close, self.descriptor)
+        self.looked = 0.0
+
+    def is_whole(self) -> bool:
+        """Look whether the file has its size still: beyond its end a read would end the process."""
+        whole = os.lseek(self.descriptor, 0, os.SEEK_END) >= self.size
+        self.looked = time.monotonic() if whole else 0.0
+        return whole
 
     def close(self) -> None:
         """Close both environments."""

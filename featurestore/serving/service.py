@@ -9,9 +9,10 @@ import grpc
 
 from featurestore.errors import RequestError
 from featurestore.online.lookup import Asked, RowAnswer
-from featurestore.serving.codec import decode_request, encode_answer, encode_description
+from featurestore.serving.codec import encode_answer, encode_description
 from featurestore.serving.methods import unary
 from featurestore.serving.protocol import SERVICE
+from featurestore.serving.requests import Requests
 from featurestore.serving.v1 import serving_pb2 as pb
 from featurestore.serving.writer import encode_rows
 
@@ -59,9 +60,10 @@ def handler(
     max_entities
         Rows of one read; None: as many as a message holds.
     """
+    requests = Requests()
 
-    def get_features(message: pb.GetFeaturesRequest) -> bytes:
-        request = decode_request(message)
+    def get_features(data: bytes) -> bytes:
+        request = requests.read(data)
         if max_entities is not None:
             _check_size(request.entities, max_entities)
         answer = store.read_online(request.asked, request.entities, request.at)
@@ -83,7 +85,7 @@ def handler(
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
-            "GetFeatures": unary(get_features, pb.GetFeaturesRequest.FromString),
+            "GetFeatures": unary(get_features, bytes),
             "Describe": unary(describe, pb.DescribeRequest.FromString),
         },
     )
