@@ -54,7 +54,7 @@ def compare(
 
     A sample of the stored keys, some that nobody has, and nulls are asked for online, and joined offline as a training
     frame would be, at one time. Values (bit for bit), types, states and event times are compared cell by cell.
-    A cell whose row is newer than the last publish is counted apart: it waits for the next one.
+    A cell whose row is newer than the last publish, or was pushed since, is counted apart: it waits for the next one.
 
     The exit code is 0 if all is the same, 1 if anything differs.
     """

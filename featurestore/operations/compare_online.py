@@ -207,7 +207,7 @@ class _Replay:
                 self._opened[source, features] = _Frame(self._context, source, features, self._moment)
             frame = self._opened[source, features]
             seen = frame.see(block)
-            done.update({member.name: _compare(entities, seen, member, frame.as_of) for member in members})
+            done.update({member.name: _compare(entities, seen, member, frame) for member in members})
         return [done[answer.name] for answer in answers]
 
 
@@ -230,6 +230,7 @@ class _Frame:
         as_of = next((item.as_of for item in stored if item.snapshot == snapshot.id), None)
         self.as_of = None if as_of is None else from_micros(as_of)
         definition = version.definition
+        self.pushed = definition.reads_pushes
         self._features, self._moment, self._ttl = features, moment, definition.ttl
         shown = FeatureDefinition(*definition.keys[0])
         times = [FeatureDefinition(definition.event_time, Timestamp)] if definition.event_time is not None else []
@@ -267,7 +268,7 @@ class _Frame:
 
 
 def _compare(
-    entities: Sequence[Mapping[str, Any]], seen: _Seen, answer: AnswerColumn, as_of: datetime | None
+    entities: Sequence[Mapping[str, Any]], seen: _Seen, answer: AnswerColumn, frame: _Frame
 ) -> ColumnComparison:
     offline = seen.values[answer.feature]
 
@@ -280,7 +281,8 @@ def _compare(
             null = status is Status.PRESENT and value is None
             joined = Cell(value, Status.NULL if null else status, time)
             looked_up = Cell(online_value, STATUS_BY_CODE[code], online_time)
-            yield Example(judge(joined, looked_up, as_of), entity, joined, looked_up)
+            verdict = judge(joined, looked_up, frame.as_of, pushed=frame.pushed)
+            yield Example(verdict, entity, joined, looked_up)
 
     return ColumnComparison.of(
         cells(),

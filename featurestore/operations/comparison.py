@@ -23,7 +23,8 @@ class Verdict(StrEnum):
     EQUAL: value, state and the row's event time are the same. DIFFERING: the state is, the value or the row is not.
     STATE_DIFFERS: a row on both sides, of another state. MISSING_ONLINE, EXTRA_ONLINE: a row on one side alone.
     NEWER_OFFLINE: the join sees a row from after the time for which the version was published, so it waits for the
-    next publish; that is lag, not a difference.
+    next publish. NEWER_ONLINE: a row was pushed since, so it waits for the next materialization. Both are lag, not
+    differences.
     """
 
     EQUAL = "equal"
@@ -32,9 +33,10 @@ class Verdict(StrEnum):
     MISSING_ONLINE = "missing online"
     EXTRA_ONLINE = "extra online"
     NEWER_OFFLINE = "newer offline"
+    NEWER_ONLINE = "newer online"
 
 
-_HARMLESS = {Verdict.EQUAL, Verdict.NEWER_OFFLINE}
+_HARMLESS = {Verdict.EQUAL, Verdict.NEWER_OFFLINE, Verdict.NEWER_ONLINE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Cell:
         return f"{self.value!r} {self.status}{at}"
 
 
-def judge(offline: Cell, online: Cell, as_of: datetime | None) -> Verdict:
+def judge(offline: Cell, online: Cell, as_of: datetime | None, *, pushed: bool = False) -> Verdict:
     """Return the verdict of one cell.
 
     Floats are the same bit for bit, except that every NaN is equal to every other.
@@ -59,11 +61,14 @@ def judge(offline: Cell, online: Cell, as_of: datetime | None) -> Verdict:
     ----------
     as_of
         The time for which the rows online were published; None for a dimension.
+    pushed
+        Whether rows may have been pushed since.
     """
     if repr(offline) == repr(online):  # `==` would take 0.0 for -0.0 and tell NaN from NaN
         return Verdict.EQUAL
-    if as_of is not None and offline.event_time is not None and offline.event_time > as_of:
-        return Verdict.NEWER_OFFLINE
+    lag = _lag(offline.event_time, online.event_time, as_of, pushed=pushed)
+    if lag is not None:
+        return lag
     if offline.status == online.status:
         return Verdict.DIFFERING
     if online.status is Status.NOT_FOUND:
@@ -71,6 +76,15 @@ def judge(offline: Cell, online: Cell, as_of: datetime | None) -> Verdict:
     if offline.status is Status.NOT_FOUND:
         return Verdict.EXTRA_ONLINE
     return Verdict.STATE_DIFFERS
+
+
+def _lag(offline: datetime | None, online: datetime | None, as_of: datetime | None, *, pushed: bool) -> Verdict | None:
+    """Return which side's row the other has not yet, by their event times; None if neither's."""
+    if as_of is not None and offline is not None and offline > as_of:
+        return Verdict.NEWER_OFFLINE
+    if pushed and online is not None and (offline is None or offline < online):
+        return Verdict.NEWER_ONLINE
+    return None
 
 
 @dataclass(frozen=True, slots=True)

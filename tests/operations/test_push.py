@@ -17,6 +17,7 @@ import featurestore as fs
 from featurestore.model.pushed import Pushed
 from featurestore.online.lmdb_store import LmdbStore
 from featurestore.operations import push as push_module
+from featurestore.operations.comparison import Verdict
 
 USER = fs.Entity("user", keys={"who": fs.String})
 SCHEMA = {"who": fs.String, "seen": fs.Timestamp, "n": fs.Int64}
@@ -75,6 +76,20 @@ def test_rows_go_online_in_every_version_that_can_take_them_and_wait_in_the_othe
     assert waits(report)["as_is@v2"] == "it is not published"
     assert "more than one row" in waits(report)["summed@v1"]
     assert online(live, "as_is", "doubled", "summed", who=("ann", "bob")) == [[5, -1], [10, None], [1, None]]
+
+
+def test_a_comparison_tells_what_was_pushed_from_what_differs(live: fs.FeatureStore) -> None:
+    live.push("clicks", [click("ann", 5, hours=1), click("bob", 2, hours=1)])
+    asked = {"who": ["ann", "bob", "nobody"]}
+
+    def counts() -> dict[Verdict, int]:
+        found = live.compare_online("as_is@v1:n", entities=asked)
+        assert found.equal
+        return {verdict: number for verdict, number in found.columns[0].counts.items() if number}
+
+    assert counts() == {Verdict.NEWER_ONLINE: 2, Verdict.EQUAL: 1}
+    live.refresh()
+    assert counts() == {Verdict.EQUAL: 3}
 
 
 def test_after_a_refresh_generation_and_overlay_agree(live: fs.FeatureStore) -> None:
