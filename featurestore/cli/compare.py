@@ -10,6 +10,7 @@ import click
 from featurestore.cli.command import verb
 from featurestore.cli.output import as_json
 from featurestore.cli.progress import progress
+from featurestore.cli.server import HELP, connected
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -35,7 +36,7 @@ __all__ = ["compare"]
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Another seed draws another sample.")
 @click.option("--at", metavar="TIME", help="The time of both questions; by default now.")
-@click.option("--address", metavar="HOST:PORT", help="Ask this server, which serves the store.")
+@click.option("--address", metavar="HOST:PORT", help=f"Ask this server, which serves the store. {HELP}")
 @click.pass_context
 def compare(
     context: click.Context,
@@ -76,6 +77,4 @@ def compare(
 def _client(address: str | None) -> AbstractContextManager[Client | None]:
     if address is None:
         return nullcontext()
-    import featurestore
-
-    return featurestore.connect(address)
+    return connected(address)

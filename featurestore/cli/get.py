@@ -8,6 +8,7 @@ import click
 
 from featurestore.cli.command import verb
 from featurestore.cli.keys import parse_keys, typed
+from featurestore.cli.server import HELP, connected
 from featurestore.cli.tables import table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _MARKS = {"NULL": "null", "NOT_FOUND": "not found", "EXPIRED": "expired"}
     "--key", "keys", multiple=True, required=True, metavar="KEY=V,...", help="Keys to look up, one column a --key."
 )
 @click.option("--at", metavar="TIME", help="As of this time; by default now.")
-@click.option("--address", metavar="HOST:PORT", help="Ask this server instead of the store.")
+@click.option("--address", metavar="HOST:PORT", help=f"Ask this server instead of the store. {HELP}")
 def get(
     session: Session,
     *,
@@ -73,9 +74,7 @@ def _ask_store(session: Session, what: dict[str, Any], columns: dict[str, list[A
 
 
 def _ask_server(address: str, what: dict[str, Any], columns: dict[str, list[Any]], at: str | None) -> Any:  # noqa: ANN401
-    import featurestore
-
-    with featurestore.connect(address) as client:
+    with connected(address) as client:
         entities = typed(columns, dict(client.describe(**what).keys))
         return client.get_features(**what, entities=entities, at=at)
 

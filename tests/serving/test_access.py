@@ -20,6 +20,7 @@ from featurestore.model.serving import ROLE_NAMES, ServingSettings
 from featurestore.serving.access import OPEN, ROLES, STRICTEST, Access, role_of
 from featurestore.serving.client import connect
 from featurestore.serving.tokens import new_token, read_credentials
+from tests.cli.story import call, done
 from tests.serving.conftest import Serve, Served
 from tests.serving.things import AT, ENTITIES
 
@@ -357,3 +358,13 @@ def test_mutual_tls_and_certificates_that_change(serve: Serve, store_path: Path,
             Path(new).replace(old)
         trusting = shown(ours, "etl.test") | {"ca": theirs.path}
         ask(server.address, tls=trusting)
+
+
+def test_the_command_line_shows_the_token_of_the_environment(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["get", "things@v1:f64", "--key", "k=a", "--key", "n=1", "--at", AT.isoformat(), "--address"]
+    monkeypatch.setenv("FEATURESTORE_TOKEN", guarded.tokens["read"])
+    assert "1.5" in done(*words, guarded.address)
+    monkeypatch.setenv("FEATURESTORE_TOKEN", guarded.tokens["expired"])
+    refused = call(*words, guarded.address)
+    assert refused.code != 0
+    assert guarded.tokens["expired"] not in refused.out + refused.err
