@@ -18,7 +18,8 @@ from featurestore.serving.v1 import serving_pb2 as pb
 
 __all__ = ["Requests"]
 
-_LENGTHS_KEPT, _SHAPES_KEPT = 512, 8
+_LENGTHS_KEPT, _SHAPES_KEPT = 256, 8
+_LONGEST = 16_384  # bytes beside the keys
 
 
 class _Shape(NamedTuple):
@@ -63,10 +64,13 @@ class Requests:
         if not isinstance(keys, np.ndarray):
             return
         stretch = keys.tobytes()
-        if data.count(stretch) != 1:  # which of them the keys are would have to be parsed
+        if len(data) - len(stretch) > _LONGEST or data.count(stretch) != 1:  # which of them the keys are is not known
             return
         before, _, after = data.partition(stretch)
         if len(self._shapes) >= _LENGTHS_KEPT:
             self._shapes = {}
         kept = self._shapes.get(len(data), [])
-        self._shapes[len(data)] = [_Shape(before, after, name, len(keys), request), *kept[: _SHAPES_KEPT - 1]]
+        self._shapes[len(data)] = [
+            _Shape(before, after, name, len(keys), request._replace(entities={})),
+            *kept[: _SHAPES_KEPT - 1],
+        ]

@@ -28,7 +28,7 @@ _VALUES = pb.FeatureColumn.VALUES_FIELD_NUMBER
 _EVENT_TIMES = pb.FeatureColumn.EVENT_TIMES_FIELD_NUMBER
 _FIRST = pb.CELL_STATUS_PRESENT - STATUS_BY_CODE.index(Status.PRESENT)
 _PRESENT = bytes([pb.CELL_STATUS_PRESENT])
-_SIZES_KEPT = 256
+_SIZES_KEPT, _CELLS_KEPT = 64, 65_536  # a byte of constants for each cell: of larger answers they are made anew
 
 _writers: WeakKeyDictionary[ReadPlan, _Writer] = WeakKeyDictionary()
 
@@ -126,9 +126,11 @@ class _Writer:
                 pieces[place - 1] = before + _PRESENT * rows + middle
             groups.append(parts)
         pieces.append(pb.GetFeaturesResponse(rows=rows).SerializeToString())
-        if len(self._sized) >= _SIZES_KEPT:
-            self._sized.clear()
-        sized = self._sized[rows, event_times] = _Sized(pieces, groups)
+        sized = _Sized(pieces, groups)
+        if rows * self._count <= _CELLS_KEPT:
+            if len(self._sized) >= _SIZES_KEPT:
+                self._sized.clear()
+            self._sized[rows, event_times] = sized
         return sized
 
 
