@@ -135,9 +135,18 @@ class Replay:
         self.seconds["deliver"] += delivered - started
         self.seconds["refresh"] += time.perf_counter() - delivered
         flights = self.database.sql("from flights where event_timestamp = $tick", params={"tick": tick}).pl()
+        self._await_server(flights, tick)
         for endpoint, model in self.models.items():
             flights = self._estimate(flights, endpoint, model, Asked(endpoint=endpoint))
         return self._estimate(flights, "delay@2", self.models["eta-next"], Asked(model="delay@2"))
+
+    def _await_server(self, flights: pl.DataFrame, tick: datetime) -> None:
+        """Wait until the server answers from what was just refreshed: it follows the store aside, within a second."""
+        keys = flights.select(KEYS).head(1).to_dict(as_series=False)
+        for asked in (*(Asked(endpoint=endpoint) for endpoint in self.models), Asked(model="delay@2")):
+            wanted = self.store.get_online_features(**asked, entities=keys, at=tick).columns
+            while self.client.get_features(**asked, entities=keys, at=tick).columns != wanted:
+                time.sleep(0.01)
 
     def _estimate(self, flights: pl.DataFrame, reader: str, model: DelayModel, asked: Asked) -> pl.DataFrame:
         tick = flights["event_timestamp"][0]
