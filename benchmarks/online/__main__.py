@@ -18,7 +18,7 @@ import click
 import grpc
 import numpy as np
 
-from benchmarks.online import changes, feast, redis_floor
+from benchmarks.online import changes, feast_peer, redis_floor
 from benchmarks.online.client import ask_at_random
 from benchmarks.online.data import make
 from benchmarks.online.echo import METHOD as ECHO
@@ -119,7 +119,7 @@ def main(*, only: str | None, name: str, peers: str, entities: int | None, keep:
             [(f"open loop, {share:.0%}", closed * share) for share in (0.3, 0.6, 0.8)],
         )
         report.add("100x50", "Python client, any keys", ask_at_random(store, scale))
-    for peer, run in (("redis", redis_floor.measure), ("feast", feast.measure)):
+    for peer, run in (("redis", redis_floor.measure), ("feast", feast_peer.measure)):
         if peer in peers.split(","):
             try:
                 run(named, store, scale, report, keep.absolute(), at_rates)
