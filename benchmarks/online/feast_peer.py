@@ -39,7 +39,7 @@ def measure(
     root = folder / f"feast-{scale.feast_entities}"
     with redis(core=CLIENT_CORE) as port:
         script = Path(__file__).with_name("feast_store.py")
-        command = [str(python), str(script), str(root), str(port), str(scale.feast_entities), "1", "100"]
+        command = [str(python), "-P", str(script), str(root), str(port), str(scale.feast_entities), "1", "100"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FailedError(done.stderr.strip().splitlines()[-1])
