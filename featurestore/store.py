@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from featurestore.lineage.walk import Lineage
     from featurestore.model.description import Description
     from featurestore.model.feature_set import FeatureSet, FeatureSetVersion
+    from featurestore.model.foreign import Link
     from featurestore.model.history import Activation, Change, Deployment, Generation
     from featurestore.model.pins import PinSet
     from featurestore.model.pushed import Pushed, PushSchema
@@ -397,6 +398,14 @@ class FeatureStore:
         from featurestore.operations.verify import verify
 
         return verify(self._context, reference)
+
+    # ------------------------------------------------------------------------------------ work with others
+
+    def link(self, upstream: object, downstream: object, *, reason: str = "", indirect: bool = False) -> Link:
+        """Tell a dependency on a job, run, table or field of another system; see `operations/link.py`."""
+        from featurestore.operations.link import link
+
+        return link(self._context, upstream, downstream, reason=reason, indirect=indirect)
 
     # ------------------------------------------------------------------------------------ trace
 

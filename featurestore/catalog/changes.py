@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from heapq import merge
 
 from sqlalchemy import Connection, select
 
@@ -11,6 +12,9 @@ from featurestore.catalog import schema
 from featurestore.model.history import Change
 
 __all__ = ["between", "newest"]
+
+_IMPORTED = "imported_at"
+"""In the detail of what happened elsewhere: when it was told here."""
 
 
 def between(
@@ -21,6 +25,8 @@ def between(
     subjects: Mapping[str, Collection[str]] | None = None,
 ) -> list[Change]:
     """Return the changes committed in `[since, until]`, in order of commit.
+
+    What happened in other systems stands where it happened, not where it was imported.
 
     Parameters
     ----------
@@ -41,10 +47,15 @@ def between(
             for part in _batches(names)
         ]
     rows = [row for each in statements for row in connection.execute(each)]
-    return [
+    found = [
         Change(row.id, row.at, row.kind, f"{row.asset_kind}/{row.subject}", row.actor, row.reason, row.detail)
         for row in sorted(rows, key=lambda row: row.id)
     ]
+    elsewhere = [change for change in found if _IMPORTED in change.detail]
+    if not elsewhere:
+        return found
+    own = [change for change in found if _IMPORTED not in change.detail]
+    return list(merge(own, sorted(elsewhere, key=lambda change: change.at), key=lambda change: change.at))
 
 
 def newest(connection: Connection, kind: str, asset_kind: str, subject: str) -> Change | None:

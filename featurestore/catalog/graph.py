@@ -3,6 +3,7 @@
 The instance plane (`edges`): source data -> snapshot -> frame -> model -> endpoint, version -> snapshot.
 The definition plane (`column_edges`): source column -> feature -> model.
 A feature set hangs below what its references name, on the instance plane: nothing is computed or read by it.
+Foreign nodes (`catalog/foreign.py`) lie on both: jobs, runs and tables on the one, fields of tables on the other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, insert, select
 
 from featurestore.catalog import schema
+from featurestore.model.foreign import FOREIGN
 from featurestore.model.names import fold
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "OWN",
     "Asset",
     "add_deployment",
     "add_feature_set",
@@ -33,11 +36,16 @@ __all__ = [
     "add_snapshot",
     "add_version",
     "find",
+    "link",
     "links",
+    "node",
 ]
 
-KINDS = ("source", "column", "data", "view", "version", "feature", "set", "snapshot", "frame", "model", "endpoint")
-"""Kinds of nodes, from upstream to downstream."""
+OWN = ("source", "column", "data", "view", "version", "feature", "set", "snapshot", "frame", "model", "endpoint")
+"""Kinds of what the store itself holds, from upstream to downstream."""
+
+KINDS = (*FOREIGN, *OWN)
+"""Kinds of nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,69 +56,73 @@ class Asset:
     key: str
 
 
-def _asset(tx: Transaction, kind: str, key: str) -> int:
+def node(tx: Transaction, kind: str, key: str) -> int:
+    """Return a node's row, which is made if it is new."""
     table = schema.assets
     found = select(table.c.id).where(table.c.kind == kind, table.c.folded == fold(key))
     row = tx.connection.execute(found).scalar()
     return int(row) if row is not None else tx.insert(table, kind=kind, key=key, folded=fold(key), created_at=tx.now)
 
 
-def _link(tx: Transaction, upstream: tuple[str, str], downstream: tuple[str, str], kind: str) -> None:
+def link(tx: Transaction, upstream: tuple[str, str], downstream: tuple[str, str], kind: str) -> bool:
+    """Add an edge between two nodes, `(kind, key)`, which are made if they are new; return whether it was new."""
     table = schema.column_edges if kind in {"DIRECT", "INDIRECT"} else schema.edges
-    edge = {"upstream": _asset(tx, *upstream), "downstream": _asset(tx, *downstream), "kind": kind}
+    edge = {"upstream": node(tx, *upstream), "downstream": node(tx, *downstream), "kind": kind}
     known = select(table.c.at).where(*(table.c[name] == value for name, value in edge.items()))
-    if tx.connection.execute(known).first() is None:
-        tx.connection.execute(insert(table).values(at=tx.now, **edge))
+    if tx.connection.execute(known).first() is not None:
+        return False
+    tx.connection.execute(insert(table).values(at=tx.now, **edge))
+    return True
 
 
 def add_version(tx: Transaction, version: FeatureVersion) -> None:
     """Add a feature version: its sources, their columns, and its features."""
-    node = ("version", version.reference)
-    _link(tx, ("view", version.view), node, "has version")
+    own = ("version", version.reference)
+    link(tx, ("view", version.view), own, "has version")
     for source in version.definition.sources:
-        _link(tx, ("source", source.name), node, "read by")
+        link(tx, ("source", source.name), own, "read by")
         for column, _ in source.columns:
-            _link(tx, ("source", source.name), ("column", f"{source.name}.{column}"), "has column")
+            link(tx, ("source", source.name), ("column", f"{source.name}.{column}"), "has column")
     for feature in version.definition.features:
         name = ("feature", f"{version.reference}:{feature.name}")
-        _link(tx, node, name, "has feature")
+        link(tx, own, name, "has feature")
         for source_name, column, kind in feature.reads:
-            _link(tx, ("column", f"{source_name}.{column}"), name, kind)
+            link(tx, ("column", f"{source_name}.{column}"), name, kind)
 
 
 def add_feature_set(tx: Transaction, feature_set: str, named: Iterable[tuple[str, str]]) -> None:
     """Add a feature set's version, below the features, versions and views that it names."""
-    for node in named:
-        _link(tx, node, ("set", feature_set), "named by")
+    for each in named:
+        link(tx, each, ("set", feature_set), "named by")
 
 
 def add_snapshot(tx: Transaction, snapshot: Snapshot) -> None:
     """Add a snapshot and the source data that its runs read."""
-    node = ("snapshot", snapshot.id)
-    _link(tx, ("version", snapshot.reference), node, "materialized as")
+    own = ("snapshot", snapshot.id)
+    link(tx, ("version", snapshot.reference), own, "materialized as")
     for read in snapshot.sources:
         data = ("data", f"{read.source}@{read.data_version}")
-        _link(tx, ("source", read.source), data, "was")
-        _link(tx, data, node, "read by")
+        link(tx, ("source", read.source), data, "was")
+        link(tx, data, own, "read by")
 
 
 def add_frame(tx: Transaction, frame: str, pins: PinSet) -> None:
     """Add a training frame and the snapshots that it is joined from."""
     for pin in pins.pins:
-        _link(tx, ("snapshot", str(pin.snapshot)), ("frame", frame), "joined into")
+        link(tx, ("snapshot", str(pin.snapshot)), ("frame", frame), "joined into")
 
 
 def add_model(tx: Transaction, model: str, frame: str, lock: PinSet) -> None:
     """Add a model version, the frame it was trained on, and the features that it reads."""
-    _link(tx, ("frame", frame), ("model", model), "trained")
+    link(tx, ("frame", frame), ("model", model), "trained")
     for _, reference in lock.columns:
         feature = ("feature", f"{reference.view}@v{reference.version}:{reference.feature}")
-        _link(tx, feature, ("model", model), "DIRECT")
+        link(tx, feature, ("model", model), "DIRECT")
 
 
 def add_deployment(tx: Transaction, model: str, endpoint: str) -> None:
     """Add that a model version is, or was once, live on an endpoint."""
-    _link(tx, ("model", model), ("endpoint", endpoint), "deployed on")
+    link(tx, ("model", model), ("endpoint", endpoint), "deployed on")
 
 
 def find(connection: Connection, key: str, kind: str | None = None) -> list[tuple[int, Asset]]:

@@ -109,6 +109,22 @@ column_edges = Table(
     Index(None, "downstream", "upstream"),
 )
 
+# --- other systems: what they last said of their jobs and tables, and what was imported from them
+
+foreign_facts = Table(
+    "foreign_facts",
+    metadata,
+    Column("asset_id", Integer, ForeignKey("assets.id"), primary_key=True, autoincrement=False),
+    Column("current_facts", JSON, nullable=False),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    _at(),
+)
+
 # --- definitions
 
 sources = Table(

@@ -51,6 +51,9 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "serve": Verb("serve:serve", "Serve features over gRPC."),
         "token": Verb("token:token", "Make a bearer token for callers of a server."),
     },
+    "Work with others": {
+        "link": Verb("link:link", "Tell a dependency on a job or table of another system."),
+    },
     "Ask": {
         "verify": Verb("verify:verify", "Read all stored rows and compare them with their digests."),
         "status": Verb("status:status", "What the store holds, and how fresh it is."),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from featurestore.catalog import feature_sets, generations, graph, schema
+from featurestore.lineage import foreign
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import (
     Reading,
@@ -25,6 +26,7 @@ from featurestore.lineage.reads import (
     pointed_endpoints,
 )
 from featurestore.lineage.text import outline, some, table
+from featurestore.model.foreign import FOREIGN
 from featurestore.model.reference import parse_reference
 
 if TYPE_CHECKING:
@@ -152,6 +154,8 @@ class Consumers:
 
 def _how(uses: Iterable[FeatureUse]) -> str:
     uses = list(uses)
+    if not uses:
+        return "linked"
     how = "DIRECT" if any(use.how == "DIRECT" for use in uses) else "INDIRECT"
     return how if all(use.exact for use in uses) else f"{how}, inexact"
 
@@ -166,7 +170,7 @@ def consumers(connection: Connection, node: object, *, live: bool = False) -> Co
     node
         As `lineage.nodes.parse_node` reads it: a source, column, view, version, feature, data version, snapshot,
         frame, or a model version (its consumers are the endpoints it is live on). A source is all its columns and the
-        versions that read it, a view all its versions.
+        versions that read it, a view all its versions, a node of another system all that it leads to.
     live
         List only the models that read the node on a live endpoint now.
 
@@ -182,6 +186,8 @@ def consumers(connection: Connection, node: object, *, live: bool = False) -> Co
         found = Consumers(asset, (), tuple(_endpoints(live_reads(connection, models=[asset.key]))))
     elif asset.kind in {"endpoint", "set"}:
         found = Consumers(asset, (), ())
+    elif asset.kind in FOREIGN:
+        found = _of_foreign(connection, asset)
     else:
         found = _of_features(connection, asset, features_of(connection, asset))
     models = tuple(use for use in found.models if use.endpoints or not live)
@@ -206,7 +212,7 @@ def features_of(connection: Connection, asset: Asset) -> dict[str, FeatureUse]:
     columns = nodes if asset.kind == "column" else _step(connection, nodes, "has column")
     uses: dict[str, FeatureUse] = {}
     for _, _, kind, found in graph.links(connection, columns, "down", columns=True):
-        if kind == "DIRECT" or found.key not in uses:
+        if found.kind == "feature" and (kind == "DIRECT" or found.key not in uses):
             uses[found.key] = FeatureUse(found.key, kind)
     return _with_inexact(connection, source, uses, everything=asset.kind == "source")
 
@@ -279,7 +285,8 @@ def _models_reading(connection: Connection, uses: Mapping[str, FeatureUse]) -> d
     nodes = {row: asset.key for keys in batches(uses) for row, asset in _features(connection, keys)}
     found: dict[str, list[str]] = defaultdict(list)
     for near, _, _, model in graph.links(connection, nodes, "down", columns=True):
-        found[model.key].append(nodes[near])
+        if model.kind == "model":
+            found[model.key].append(nodes[near])
     return {model: sorted(features) for model, features in sorted(found.items())}
 
 
@@ -323,6 +330,36 @@ def _endpoints(readings: Iterable[Reading]) -> list[EndpointUse]:
 def _order(item: tuple[tuple[str, str, str, str, int | None], object]) -> tuple[str, str, str, str, int]:
     endpoint, model, reads, version, activation = item[0]
     return endpoint, model, version, reads, activation or 0
+
+
+# --- other systems
+
+
+def _of_foreign(connection: Connection, asset: Asset) -> Consumers:
+    """Return the readers of everything that a foreign node leads to."""
+    uses: dict[str, FeatureUse] = {}
+    parts: list[Consumers] = []
+    models = []
+    for node, exact in foreign.reached(connection, asset).items():
+        if node.kind in {"source", "column", "view", "version", "feature"}:
+            for key, use in features_of(connection, node).items():
+                said = replace(use, exact=use.exact and exact)
+                if key not in uses or (said.how, not said.exact) < (uses[key].how, not uses[key].exact):
+                    uses[key] = said
+        elif node.kind in {"data", "snapshot", "frame"}:
+            parts.append(_of_rows(connection, node))
+        elif node.kind == "model":
+            models.append(node.key)
+    parts.insert(0, _of_features(connection, asset, uses))
+    if models:
+        live = _endpoints(live_reads(connection, models=models))
+        places = {name: tuple(use.endpoint for use in live if use.model == name) for name in models}
+        owners = _owners(connection, models)
+        linked = tuple(ModelUse(name, owners.get(name, ""), (), tuple(dict.fromkeys(places[name]))) for name in models)
+        parts.append(Consumers(asset, linked, tuple(live)))
+    named = {use.model: use for part in reversed(parts) for use in part.models}
+    served = {(use.endpoint, use.model, use.version): use for part in reversed(parts) for use in part.endpoints}
+    return Consumers(asset, tuple(named[name] for name in sorted(named)), tuple(served.values()), parts[0].sets)
 
 
 # --- the instance plane

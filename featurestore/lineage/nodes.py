@@ -9,6 +9,7 @@ fraud@v1, fraud                      a feature set's version; without it, the on
 delay@1, eta-prod                    a model version, an endpoint
 8 to 32 hex digits                   a snapshot or a training frame
 KIND/...                             any of these where the bare name fits several kinds, e.g. source/weather
+job/... run/... table/... field/...  what other systems hold, once it was linked or imported: `model/foreign.py`
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from featurestore.catalog import activations, feature_sets, graph, models, schema, sources, versions
+from featurestore.catalog import activations, feature_sets, foreign, graph, models, schema, sources, versions
 from featurestore.catalog.frames import FrameRecord
 from featurestore.catalog.graph import Asset
 from featurestore.catalog.models import ModelVersion
 from featurestore.errors import DefinitionError, NotFoundError, nearest
 from featurestore.model.feature_set import FeatureSetVersion
+from featurestore.model.foreign import FOREIGN
 from featurestore.model.history import Generation
 from featurestore.model.names import fold
 from featurestore.model.reference import ModelReference, Reference, parse_reference
@@ -182,6 +184,9 @@ def _by_source(connection: Connection, kind: str | None, text: str) -> list[Asse
 
 def _unknown(connection: Connection, kind: str | None, text: str) -> NotFoundError:
     """Return the error that says what is missing, as near to what was meant as can be told."""
+    if kind in FOREIGN:
+        known = foreign.keys(connection, [kind])
+        return NotFoundError(f"nobody has linked or imported {kind}/{text} yet.{nearest(f'{kind}/{text}', known)}")
     if kind in {None, "version", "feature"}:
         try:
             reference = parse_reference(text)
@@ -194,7 +199,7 @@ def _unknown(connection: Connection, kind: str | None, text: str) -> NotFoundErr
     row = sources.find(connection, source) if dot and kind in {None, "column"} else None
     if row is not None:
         return NotFoundError(f"source {row['name']!r} has no such column: {text!r}.{nearest(text, _columns(row))}")
-    known = {
+    listings = {
         "view": versions.view_names,
         "version": _version_names,
         "set": feature_sets.names,
@@ -202,7 +207,7 @@ def _unknown(connection: Connection, kind: str | None, text: str) -> NotFoundErr
         "model": lambda connection: [model.reference for model in models.everything(connection)],
         "endpoint": models.endpoint_names,
     }
-    names = [name for each, list_ in known.items() if kind in {None, each} for name in list_(connection)]
+    names = [name for each, list_ in listings.items() if kind in {None, each} for name in list_(connection)]
     return NotFoundError(f"there is no {kind or 'node'} {text!r}.{nearest(text, names)}")
 
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from featurestore.catalog import frames, graph, models, schema, versions
+from featurestore.catalog.graph import Asset
+from featurestore.lineage import foreign
 from featurestore.lineage.reads import batches, lock_columns, moves
+from featurestore.model.foreign import FOREIGN, field_key
 from featurestore.model.names import fold
 
 if TYPE_CHECKING:
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from featurestore.catalog.graph import Asset
     from featurestore.model.history import Change, Deployment
     from featurestore.model.version import FeatureVersion
 
@@ -66,6 +68,10 @@ class Upstream:
         Endpoints' pointers that count.
     endpoints
         Endpoints whose deployments count, whatever the model.
+    foreign
+        Jobs, runs and tables of other systems above all these, by kind.
+    fields
+        Fields of foreign tables that the columns read are made of.
     """
 
     versions: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -77,6 +83,8 @@ class Upstream:
     views: set[str] = field(default_factory=set)
     scopes: list[_Scope] = field(default_factory=list)
     endpoints: set[str] = field(default_factory=set)
+    foreign: dict[str, set[str]] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)
 
     def reads(self, change: Change) -> bool | None:
         """Return whether the node reads what changed; False: a relative of what it reads; None: neither."""
@@ -89,6 +97,8 @@ class Upstream:
             return self._reads_source(change, kind, key)
         if kind in {"model", "endpoint"}:
             return self._reads_deployment(change, kind, key)
+        if kind in FOREIGN:
+            return self._reads_foreign(change, kind, key)
         known = {"snapshot": self.snapshots, "frame": self.frames}.get(kind, set())
         return True if key in known else None
 
@@ -130,6 +140,14 @@ class Upstream:
             return True if key in self.models or elsewhere else None
         return True if not self.endpoints or change.detail.get("endpoint") in self.endpoints else None
 
+    def _reads_foreign(self, change: Change, kind: str, key: str) -> bool | None:
+        if key in self.foreign.get(kind, ()) and change.kind == "schema changed":
+            detail = change.detail
+            columns = {*detail.get("removed", ()), *detail.get("retyped", {}), *detail.get("added", ())}
+            told = any(name.startswith(field_key(key, "")) for name in self.fields)
+            return not told or bool({field_key(key, column) for column in columns} & self.fields)
+        return True if key in self.foreign.get(kind, ()) or key in self.fields else None
+
     def subjects(self, connection: Connection) -> dict[str, set[str]]:
         """Return what changes may be about, by kind, so that the rest of the history is never read."""
         found: dict[str, set[str]] = {
@@ -141,6 +159,8 @@ class Upstream:
             "endpoint": set(self.endpoints),
             "version": set(),
             "data": set(),
+            **self.foreign,
+            "field": set(self.fields),
         }
         for view in self.versions:
             found["version"] |= {version.reference for version in versions.of_view(connection, view)}
@@ -178,7 +198,28 @@ def upstream(connection: Connection, asset: Asset, since: datetime | None = None
             _add_versions(connection, above, named)
     else:
         _add_versions(connection, above, asset)
+    _add_foreign(connection, above, asset)
     return above
+
+
+def _add_foreign(connection: Connection, above: Upstream, asset: Asset) -> None:
+    """Add the nodes of other systems above what is read: of columns, those that the columns are made of."""
+    if not foreign.known(connection):
+        return
+    columns: list[Asset] = []
+    for source, read in above.columns.items():
+        if read is None:
+            rows = [row for row, _ in graph.find(connection, source, "source")]
+            links = graph.links(connection, rows, "down", columns=False)
+            columns += [node for _, _, kind, node in links if kind == "has column"]
+        else:
+            columns += [Asset("column", f"{source}.{name}") for name in read]
+    starts = [Asset(kind, key) for kind, keys in (
+        ("source", above.columns), ("view", above.versions), ("snapshot", above.snapshots), ("frame", above.frames),
+        ("model", above.models), ("endpoint", above.endpoints),
+    ) for key in keys]  # fmt: skip
+    above.foreign = foreign.above(connection, [*starts, *columns, asset])
+    above.fields = foreign.fields_above(connection, [*columns, asset])
 
 
 def _add_model(connection: Connection, above: Upstream, reference: str, deployments: list[Deployment]) -> None:
@@ -230,6 +271,8 @@ def _add_source(above: Upstream, asset: Asset) -> None:
 def _add_versions(connection: Connection, above: Upstream, asset: Asset) -> None:
     """Add what a view (all its versions), a version, a feature or a snapshot reads."""
     key = asset.key
+    if asset.kind in FOREIGN:
+        return
     if asset.kind == "snapshot":
         node = [row for row, _ in graph.find(connection, key, "snapshot")]
         links = graph.links(connection, node, "up", columns=False)

@@ -107,7 +107,8 @@ class Change:
         Wall clock, UTC.
     kind
         `applied`, `materialized`, `published`, `activated`, `rolled back`, `registered`, `deployed`, `undeployed`,
-        `retired`, `pushed`, `trained`, `data changed`, `schema changed`.
+        `retired`, `pushed`, `trained`, `data changed`, `schema changed`; `linked`, and of
+        other systems `ran`, `failed`, `aborted`, `imported`.
     subject
         The graph node that changed, in its text form.
     actor, reason
