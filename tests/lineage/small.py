@@ -16,7 +16,9 @@ def view(folder: Path) -> fs.FeatureView:
     return fs.FeatureView(
         "airport_weather",
         entity=fs.Entity("airport", keys={"origin": fs.String}),
-        source=fs.ParquetSource("weather", path=str(folder / "weather.parquet"), owner="met", description="Hourly weather"),
+        source=fs.ParquetSource(
+            "weather", path=str(folder / "weather.parquet"), owner="met", description="Hourly weather"
+        ),
         sql="select origin, time_hour, temp * 2 as temp, wind from weather",
         event_time="time_hour",
         owner="delay-team",
