@@ -430,12 +430,15 @@ class FeatureStore:
         with self._context.catalog.read() as connection:
             return impact(connection, change)
 
-    def trained_on(self, model: object) -> TrainedOn:
-        """Return exactly what a model version was trained on; see `lineage/trained_on.py`."""
-        from featurestore.lineage.trained_on import trained_on
+    def trained_on(self, model: object, *, verify: bool = False) -> TrainedOn:
+        """Return exactly what a model version was trained on, and whether that can be rebuilt.
+
+        With `verify` every file that a rebuild needs is read and compared with its digest; see `lineage/trained_on.py`.
+        """
+        from featurestore.lineage.trained_on import files_below, trained_on
 
         with self._context.catalog.read() as connection:
-            return trained_on(connection, model, exists=lambda path: (self.root / path).exists())
+            return trained_on(connection, model, look=files_below(self.root, verify=verify), verified=verify)
 
     def changes(self, since: Time | None = None, until: Time | None = None, upstream_of: object = None) -> list[Change]:
         """Return what changed, in order of commit; see `lineage/history.py`."""
@@ -444,12 +447,15 @@ class FeatureStore:
         with self._context.catalog.read() as connection:
             return changes(connection, _time(since), _time(until), upstream_of)
 
-    def stale_models(self) -> list[StaleModel]:
-        """Return, for every live model, what has changed since it was trained; see `lineage/stale.py`."""
+    def stale_models(self, *, fresh: bool = False) -> list[StaleModel]:
+        """Return, for every live model, what has changed since it was trained; see `lineage/stale.py`.
+
+        With `fresh` those for which nothing has are returned too, with no reasons.
+        """
         from featurestore.lineage.stale import stale_models
 
         with self._context.catalog.read() as connection:
-            return stale_models(connection)
+            return stale_models(connection, fresh=fresh)
 
     def diff_models(self, before: object, after: object) -> ModelDiff:
         """Return how two model versions' features and data differ; see `lineage/diff.py`."""

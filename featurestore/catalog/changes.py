@@ -23,6 +23,7 @@ def between(
     until: datetime | None = None,
     *,
     subjects: Mapping[str, Collection[str]] | None = None,
+    kinds: Collection[str] | None = None,
 ) -> list[Change]:
     """Return the changes committed in `[since, until]`, in order of commit.
 
@@ -32,9 +33,13 @@ def between(
     ----------
     subjects
         Only changes of these, by their kind; None: of everything.
+    kinds
+        Only changes of these kinds; None: of all.
     """
     table = schema.changes
     statement = select(table)
+    if kinds is not None:
+        statement = statement.where(table.c.kind.in_(kinds))
     if since is not None:
         statement = statement.where(table.c.at >= since)
     if until is not None:

@@ -112,7 +112,7 @@ def insert(
         git_dirty=code.dirty,
     )
     version = current(tx.connection, feature_set.name)
-    graph.add_feature_set(tx, version.reference, named)
+    graph.add_feature_set(tx, version.reference, named, code)
     return version
 
 

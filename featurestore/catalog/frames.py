@@ -86,5 +86,5 @@ def save(tx: Transaction, frame: str, pins: PinSet, rows: int, code: CodeState) 
     for pin in pins.pins:
         version = versions.row_id(tx.connection, pin.view, pin.version)
         tx.connection.execute(insert(schema.pins).values(frame_id=frame, version_id=version, snapshot_id=pin.snapshot))
-    graph.add_frame(tx, frame, pins)
+    graph.add_frame(tx, frame, pins, code)
     tx.record("trained", "frame", frame, rows=rows, versions=[pin.reference for pin in pins.pins])

@@ -1,9 +1,12 @@
 """The graph's nodes and edges, as rows: what exists and what depends on what, on both planes.
 
-The instance plane (`edges`): source data -> snapshot -> frame -> model -> endpoint, version -> snapshot.
+The instance plane (`edges`): source data -> snapshot -> frame -> model -> endpoint, version -> snapshot,
+spine -> frame.
 The definition plane (`column_edges`): source column -> feature -> model.
 A feature set hangs below what its references name, on the instance plane: nothing is computed or read by it.
 Foreign nodes (`catalog/foreign.py`) lie on both: jobs, runs and tables on the one, fields of tables on the other.
+
+Nodes and edges are only added: what ends (see `lineage.endings`) keeps its node and its edges.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from sqlalchemy import Connection, insert, select
 from featurestore.catalog import schema
 from featurestore.model.foreign import FOREIGN
 from featurestore.model.names import fold
+from featurestore.model.version import CodeState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from featurestore.catalog.database import Transaction
     from featurestore.model.pins import PinSet
@@ -29,6 +34,7 @@ __all__ = [
     "KINDS",
     "OWN",
     "Asset",
+    "Making",
     "add_deployment",
     "add_feature_set",
     "add_frame",
@@ -38,14 +44,31 @@ __all__ = [
     "find",
     "link",
     "links",
+    "makings",
     "node",
 ]
 
-OWN = ("source", "column", "data", "view", "version", "feature", "set", "snapshot", "frame", "model", "endpoint")
+OWN = (
+    "source",
+    "contract",
+    "column",
+    "data",
+    "view",
+    "version",
+    "feature",
+    "set",
+    "snapshot",
+    "spine",
+    "frame",
+    "model",
+    "endpoint",
+)
 """Kinds of what the store itself holds, from upstream to downstream."""
 
 KINDS = (*FOREIGN, *OWN)
 """Kinds of nodes."""
+
+_NOWHERE = CodeState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +79,42 @@ class Asset:
     key: str
 
 
-def node(tx: Transaction, kind: str, key: str) -> int:
-    """Return a node's row, which is made if it is new."""
+@dataclass(frozen=True, slots=True)
+class Making:
+    """When a node became known, who made it, and from which commit of the code; None where that is not known."""
+
+    at: datetime
+    actor: str | None
+    code: CodeState
+
+
+def node(tx: Transaction, kind: str, key: str, code: CodeState = _NOWHERE) -> int:
+    """Return a node's row, which is made, from `code`, if it is new."""
     table = schema.assets
     found = select(table.c.id).where(table.c.kind == kind, table.c.folded == fold(key))
     row = tx.connection.execute(found).scalar()
-    return int(row) if row is not None else tx.insert(table, kind=kind, key=key, folded=fold(key), created_at=tx.now)
+    if row is not None:
+        return int(row)
+    made = {"created_at": tx.now, "actor": tx.actor, "git_commit": code.commit, "git_dirty": code.dirty}
+    return tx.insert(table, kind=kind, key=key, folded=fold(key), **made)
 
 
-def link(tx: Transaction, upstream: tuple[str, str], downstream: tuple[str, str], kind: str) -> bool:
-    """Add an edge between two nodes, `(kind, key)`, which are made if they are new; return whether it was new."""
+def link(
+    tx: Transaction,
+    upstream: tuple[str, str],
+    downstream: tuple[str, str],
+    kind: str,
+    code: CodeState = _NOWHERE,
+) -> bool:
+    """Add an edge between two nodes, `(kind, key)`, which are made, from `code`, if they are new.
+
+    Returns
+    -------
+    bool
+        Whether the edge was new.
+    """
     table = schema.column_edges if kind in {"DIRECT", "INDIRECT"} else schema.edges
-    edge = {"upstream": node(tx, *upstream), "downstream": node(tx, *downstream), "kind": kind}
+    edge = {"upstream": node(tx, *upstream, code), "downstream": node(tx, *downstream, code), "kind": kind}
     known = select(table.c.at).where(*(table.c[name] == value for name, value in edge.items()))
     if tx.connection.execute(known).first() is not None:
         return False
@@ -77,52 +124,66 @@ def link(tx: Transaction, upstream: tuple[str, str], downstream: tuple[str, str]
 
 def add_version(tx: Transaction, version: FeatureVersion) -> None:
     """Add a feature version: its sources, their columns, and its features."""
-    own = ("version", version.reference)
-    link(tx, ("view", version.view), own, "has version")
+    own, code = ("version", version.reference), version.code
+    link(tx, ("view", version.view), own, "has version", code)
     for source in version.definition.sources:
-        link(tx, ("source", source.name), own, "read by")
+        link(tx, ("source", source.name), own, "read by", code)
         for column, _ in source.columns:
-            link(tx, ("source", source.name), ("column", f"{source.name}.{column}"), "has column")
+            link(tx, ("source", source.name), ("column", f"{source.name}.{column}"), "has column", code)
     for feature in version.definition.features:
         name = ("feature", f"{version.reference}:{feature.name}")
-        link(tx, own, name, "has feature")
+        link(tx, own, name, "has feature", code)
         for source_name, column, kind in feature.reads:
-            link(tx, ("column", f"{source_name}.{column}"), name, kind)
+            link(tx, ("column", f"{source_name}.{column}"), name, kind, code)
 
 
-def add_feature_set(tx: Transaction, feature_set: str, named: Iterable[tuple[str, str]]) -> None:
+def add_feature_set(tx: Transaction, feature_set: str, named: Iterable[tuple[str, str]], code: CodeState) -> None:
     """Add a feature set's version, below the features, versions and views that it names."""
     for each in named:
-        link(tx, each, ("set", feature_set), "named by")
+        link(tx, each, ("set", feature_set), "named by", code)
 
 
-def add_snapshot(tx: Transaction, snapshot: Snapshot) -> None:
-    """Add a snapshot and the source data that its runs read."""
+def add_snapshot(tx: Transaction, snapshot: Snapshot, code: CodeState) -> None:
+    """Add a snapshot, computed by a version of `code`, and the source data that its runs read."""
     own = ("snapshot", snapshot.id)
-    link(tx, ("version", snapshot.reference), own, "materialized as")
+    for read in snapshot.sources:  # first, so that the data's node does not claim the computation's commit
+        link(tx, ("source", read.source), ("data", f"{read.source}@{read.data_version}"), "was")
+    link(tx, ("version", snapshot.reference), own, "materialized as", code)
     for read in snapshot.sources:
-        data = ("data", f"{read.source}@{read.data_version}")
-        link(tx, ("source", read.source), data, "was")
-        link(tx, data, own, "read by")
+        link(tx, ("data", f"{read.source}@{read.data_version}"), own, "read by")
 
 
-def add_frame(tx: Transaction, frame: str, pins: PinSet) -> None:
-    """Add a training frame and the snapshots that it is joined from."""
+def add_frame(tx: Transaction, frame: str, pins: PinSet, code: CodeState) -> None:
+    """Add a training frame, the snapshots that it is joined from, and the spine that they are joined to."""
     for pin in pins.pins:
-        link(tx, ("snapshot", str(pin.snapshot)), ("frame", frame), "joined into")
+        link(tx, ("snapshot", str(pin.snapshot)), ("frame", frame), "joined into", code)
+    if pins.spine is not None:
+        link(tx, ("spine", pins.spine.digest), ("frame", frame), "spine of", code)
 
 
-def add_model(tx: Transaction, model: str, frame: str, lock: PinSet) -> None:
+def add_model(tx: Transaction, model: str, frame: str, lock: PinSet, code: CodeState) -> None:
     """Add a model version, the frame it was trained on, and the features that it reads."""
-    link(tx, ("frame", frame), ("model", model), "trained")
+    link(tx, ("frame", frame), ("model", model), "trained", code)
     for _, reference in lock.columns:
         feature = ("feature", f"{reference.view}@v{reference.version}:{reference.feature}")
-        link(tx, feature, ("model", model), "DIRECT")
+        link(tx, feature, ("model", model), "DIRECT", code)
 
 
 def add_deployment(tx: Transaction, model: str, endpoint: str) -> None:
     """Add that a model version is, or was once, live on an endpoint."""
     link(tx, ("model", model), ("endpoint", endpoint), "deployed on")
+
+
+def makings(connection: Connection, nodes: Iterable[int]) -> dict[int, Making]:
+    """Return how nodes came to be, by their row."""
+    table = schema.assets
+    found: dict[int, Making] = {}
+    batch = list(nodes)
+    for start in range(0, len(batch), 500):
+        columns = (table.c.id, table.c.created_at, table.c.actor, table.c.git_commit, table.c.git_dirty)
+        for row in connection.execute(select(*columns).where(table.c.id.in_(batch[start : start + 500]))):
+            found[row.id] = Making(row.created_at, row.actor, CodeState(row.git_commit, row.git_dirty))
+    return found
 
 
 def find(connection: Connection, key: str, kind: str | None = None) -> list[tuple[int, Asset]]:

@@ -141,7 +141,7 @@ def insert(tx: Transaction, model: ModelVersion) -> ModelVersion:
         git_dirty=model.code.dirty,
         created_at=tx.now,
     )
-    graph.add_model(tx, model.reference, model.frame, model.lock)
+    graph.add_model(tx, model.reference, model.frame, model.lock, model.code)
     tx.record("registered", "model", model.reference, frame=model.frame, lock=model.lock.digest)
     return find(tx.connection, model.reference)
 

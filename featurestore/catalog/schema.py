@@ -82,6 +82,8 @@ assets = Table(
     Column("key", String, nullable=False),
     Column("folded", String, nullable=False),
     _at("created_at"),
+    Column("actor", String),
+    *_code(),
     UniqueConstraint("kind", "folded"),
     Index(None, "folded"),
     sqlite_autoincrement=True,

@@ -98,5 +98,5 @@ def move_head(tx: Transaction, version: FeatureVersion, snapshot: Snapshot) -> N
                 created_at=snapshot.created_at,
             )
         )
-        graph.add_snapshot(tx, snapshot)
+        graph.add_snapshot(tx, snapshot, version.code)
     tx.insert(_HEADS, version_id=row, snapshot_id=snapshot.id, at=tx.now)

@@ -308,6 +308,8 @@ CARDS: Mapping[str, Callable[[FeatureStore, str], Card]] = {
     "source": _source,
     "column": _neighbours("column"),
     "data": _neighbours("data"),
+    "contract": _neighbours("contract"),
+    "spine": _neighbours("spine"),
     "view": _view,
     "version": _version,
     "feature": _feature,

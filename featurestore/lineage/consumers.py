@@ -169,8 +169,8 @@ def consumers(connection: Connection, node: object, *, live: bool = False) -> Co
         One consistent read of the catalog.
     node
         As `lineage.nodes.parse_node` reads it: a source, column, view, version, feature, data version, snapshot,
-        frame, or a model version (its consumers are the endpoints it is live on). A source is all its columns and the
-        versions that read it, a view all its versions, a node of another system all that it leads to.
+        spine, frame, or a model version (its consumers are the endpoints it is live on). A source is all its columns
+        and the versions that read it, a view all its versions, a node of another system all that it leads to.
     live
         List only the models that read the node on a live endpoint now.
 
@@ -180,7 +180,7 @@ def consumers(connection: Connection, node: object, *, live: bool = False) -> Co
         As `parse_node`.
     """
     asset = parse_node(connection, node)
-    if asset.kind in {"data", "snapshot", "frame"}:
+    if asset.kind in {"data", "snapshot", "spine", "frame"}:
         found = _of_rows(connection, asset)
     elif asset.kind == "model":
         found = Consumers(asset, (), tuple(_endpoints(live_reads(connection, models=[asset.key]))))
@@ -369,11 +369,14 @@ def _of_rows(connection: Connection, asset: Asset) -> Consumers:
     """Return the models trained on the rows and the endpoints that are served from them."""
     nodes = [row for row, _ in graph.find(connection, asset.key, asset.kind)]
     snapshots = _step(connection, nodes, "read by") if asset.kind == "data" else nodes
-    frames = nodes if asset.kind == "frame" else _step(connection, snapshots, "joined into")
+    if asset.kind in {"frame", "spine"}:
+        frames = nodes if asset.kind == "frame" else _step(connection, nodes, "spine of")
+    else:
+        frames = _step(connection, snapshots, "joined into")
     trained = [model.key for model in _step_assets(connection, frames, "trained")]
     versions: set[str] | None = None
     served: list[EndpointUse] = []
-    if asset.kind != "frame":
+    if asset.kind in {"data", "snapshot"}:
         rows = {node.key for node in _assets(connection, snapshots)}
         links = graph.links(connection, snapshots, "up", columns=False)
         versions = {node.key for _, _, kind, node in links if kind == "materialized as"}

@@ -7,7 +7,7 @@ source, source.column                a source, one of its columns
 source@files:9f2c0a31                a source's data version, by its whole text or by its beginning
 fraud@v1, fraud                      a feature set's version; without it, the one applied last
 delay@1, eta-prod                    a model version, an endpoint
-8 to 32 hex digits                   a snapshot or a training frame
+8 or more hex digits                 a snapshot, a training frame or an archived spine
 KIND/...                             any of these where the bare name fits several kinds, e.g. source/weather
 job/... run/... table/... field/...  what other systems hold, once it was linked or imported: `model/foreign.py`
 """
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["parse_node"]
 
 _PREFIXED = re.compile(rf"({'|'.join(graph.KINDS)})/(.+)")
-_DIGITS = re.compile(r"[0-9a-f]{8,32}")
+_DIGITS = re.compile(r"[0-9a-f]{8,64}")
 _DATA = re.compile(r"[^@]+@[^:]+:.{8,}")
+_DIGESTS = ("snapshot", "frame", "spine")
 _FEW = 20
 
 
@@ -113,8 +114,8 @@ def _candidates(connection: Connection, kind: str | None, text: str) -> list[Ass
     found = [asset for _, asset in graph.find(connection, text, kind)]
     if kind in {None, "view", "version", "feature"} and ("@" in text or ":" in text or kind):
         found += _by_reference(connection, kind, text)
-    if kind in {None, "snapshot", "frame"} and _DIGITS.fullmatch(text):
-        found += _by_beginning(connection, ("snapshot", "frame") if kind is None else (kind,), text)
+    if kind in {None, *_DIGESTS} and _DIGITS.fullmatch(text):
+        found += _by_beginning(connection, _DIGESTS if kind is None else (kind,), text)
     if kind in {None, "data"} and _DATA.fullmatch(text):
         found += _by_beginning(connection, ("data",), text)
     if not found and kind in {None, "set"}:

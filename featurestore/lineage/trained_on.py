@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import frames, models, snapshots, versions
+from featurestore.catalog.graph import Asset
 from featurestore.errors import DefinitionError
+from featurestore.lineage.endings import Ending, endings
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.text import count, moment, outline, short, table
 from featurestore.model.times import from_micros
 from featurestore.model.version import CodeState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from featurestore.model.pins import Pin
     from featurestore.model.snapshot import Run, Snapshot, SourceRead
 
-__all__ = ["SPINES", "TrainedOn", "TrainedVersion", "Window", "trained_on"]
+__all__ = ["SPINES", "Problem", "TrainedOn", "TrainedVersion", "Window", "files_below", "trained_on"]
 
 SPINES = "spines"
 """The folder of the archived spines, `spines/<digest>.parquet`, relative to the store's root."""
@@ -36,6 +40,28 @@ class Window:
     start: datetime | None
     end: datetime | None
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file without which the frame cannot be built again.
+
+    Attributes
+    ----------
+    path
+        Relative to the store's root.
+    part
+        What is in it: `"airport_weather@v1"`, or `"spine"`.
+    text
+        `"is not there"`, or that its bytes are not those that were written.
+    """
+
+    path: str
+    part: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.path} {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +84,8 @@ class TrainedVersion:
         Who applied the version first, when, from which commit.
     materialized_at
         When the snapshot was made.
+    ended
+        How the version, or the snapshot, ended since; None while it lasts.
     """
 
     version: str
@@ -74,6 +102,7 @@ class TrainedVersion:
     applied_at: datetime
     code: CodeState
     materialized_at: datetime
+    ended: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +126,13 @@ class TrainedOn:
     versions
         One per feature version of the frame.
     missing
-        Files that a rebuild needs and that are not there, relative to the store's root.
+        Files that a rebuild needs and that are not there, or not as they were written; relative to the store's root.
     rebuildable
         Whether the same rows can be had again; None if it was not checked.
+    problems
+        The missing files, with what is in each and what is wrong with it.
+    verified
+        Whether the files were read and compared with their digests, not only looked for.
     """
 
     model: str
@@ -123,6 +156,8 @@ class TrainedOn:
     versions: tuple[TrainedVersion, ...]
     missing: tuple[str, ...]
     rebuildable: bool | None
+    problems: tuple[Problem, ...] = ()
+    verified: bool = False
 
     def __str__(self) -> str:
         times = f"time column {self.timestamp!r}" if self.at is None else f"no times: the newest values at {self.at}"
@@ -152,21 +187,59 @@ class TrainedOn:
             for item in self.versions
         ]
         titles = ("version", "fingerprint", "snapshot", "rows", "newest row", "source data", "code", "features")
-        return outline(self.model, table(("", ""), about)[1:], table(titles, rows))
+        ended = [f"  {item.version}: {item.ended}" for item in self.versions if item.ended is not None]
+        wrong = [f"  {problem}" for problem in self.problems]
+        cure = ["  restore them from a backup, then look again with --verify"] if wrong else []
+        return outline(self.model, table(("", ""), about)[1:], table(titles, rows), ended, [*wrong, *cure])
 
     def _rebuild(self) -> str:
         if self.rebuildable is None:
             return "not checked"
         if self.rebuildable:
-            return "possible: every file is there"
-        return f"impossible: {count(len(self.missing), 'file')} missing, first {self.missing[0]}"
+            return "possible: every file is " + ("as it was written" if self.verified else "there")
+        if self.spine is None:
+            return "impossible: the frame has no archived spine"
+        return f"impossible: {count(len(self.problems), 'file')} missing or damaged"
 
 
 def _commit(code: CodeState) -> str:
     return "-" if code.commit is None else short(code.commit) + (" (dirty)" if code.dirty else "")
 
 
-def trained_on(connection: Connection, model: object, *, exists: Callable[[str], bool] | None = None) -> TrainedOn:
+def files_below(root: Path, *, verify: bool = False) -> Callable[[str, str], str | None]:
+    """Return what looks at a file of a store: given path and SHA-256, it says what is wrong, or None.
+
+    Parameters
+    ----------
+    root
+        The store's folder.
+    verify
+        Read the file and compare its digest, instead of only looking whether it is there.
+    """
+
+    def look(path: str, digest: str) -> str | None:
+        file = root / path
+        if not verify:
+            return None if file.is_file() else "is not there"
+        try:
+            with file.open("rb") as stored:
+                same = hashlib.file_digest(stored, "sha256").hexdigest() == digest
+        except FileNotFoundError:
+            return "is not there"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        return None if same else "does not hold the bytes that were written"
+
+    return look
+
+
+def trained_on(
+    connection: Connection,
+    model: object,
+    *,
+    look: Callable[[str, str], str | None] | None = None,
+    verified: bool = False,
+) -> TrainedOn:
     """Return exactly what a model version was trained on.
 
     Parameters
@@ -175,8 +248,11 @@ def trained_on(connection: Connection, model: object, *, exists: Callable[[str],
         One consistent read of the catalog.
     model
         `delay@1` or a registered model version.
-    exists
-        Tells whether a file, by its path relative to the store's root, is there; None leaves that unchecked.
+    look
+        Says of a file, by its path relative to the store's root and its SHA-256, what is wrong with it (see
+        `files_below`); None leaves that unchecked.
+    verified
+        Whether `look` reads the bytes.
 
     Raises
     ------
@@ -191,8 +267,18 @@ def trained_on(connection: Connection, model: object, *, exists: Callable[[str],
     for _, reference in found.lock.columns:
         read.setdefault(f"{reference.view}@v{reference.version}", []).append(reference.feature or "")
     pinned = [(pin, snapshots.find(connection, pin.snapshot)) for pin in frame.pins.pins if pin.snapshot is not None]
-    parts = tuple(_version(connection, pin, snapshot, read.get(pin.reference, [])) for pin, snapshot in pinned)
-    missing = None if exists is None else _missing(frame, [snapshot for _, snapshot in pinned], exists)
+    ended = endings(connection, [asset for pin, snapshot in pinned for asset in _assets(pin, snapshot)])
+    parts = tuple(
+        _version(
+            connection,
+            pin,
+            snapshot,
+            read.get(pin.reference, []),
+            next((ended[asset] for asset in _assets(pin, snapshot) if asset in ended), None),
+        )
+        for pin, snapshot in pinned
+    )
+    problems = None if look is None else tuple(_problems(frame, [snapshot for _, snapshot in pinned], look))
     spine, as_of = frame.pins.spine, frame.pins.as_of
     return TrainedOn(
         model=found.reference,
@@ -214,8 +300,10 @@ def trained_on(connection: Connection, model: object, *, exists: Callable[[str],
         inputs=found.lock.inputs,
         request=found.lock.request,
         versions=parts,
-        missing=tuple(missing or ()),
-        rebuildable=None if missing is None else not missing and spine is not None,
+        missing=tuple(problem.path for problem in problems or ()),
+        rebuildable=None if problems is None else not problems and spine is not None,
+        problems=problems or (),
+        verified=verified and look is not None,
     )
 
 
@@ -234,7 +322,13 @@ def _prefixed(model: object) -> object:
     return f"model/{model}" if isinstance(model, str) and "/" not in model else model
 
 
-def _version(connection: Connection, pin: Pin, snapshot: Snapshot, features: list[str]) -> TrainedVersion:
+def _assets(pin: Pin, snapshot: Snapshot) -> tuple[Asset, Asset]:
+    return Asset("snapshot", snapshot.id), Asset("version", pin.reference)
+
+
+def _version(
+    connection: Connection, pin: Pin, snapshot: Snapshot, features: list[str], ended: Ending | None
+) -> TrainedVersion:
     version = versions.find(connection, pin.view, pin.version)
     computation = version.definition.computation
     return TrainedVersion(
@@ -252,6 +346,7 @@ def _version(connection: Connection, pin: Pin, snapshot: Snapshot, features: lis
         applied_at=version.created_at,
         code=version.code,
         materialized_at=snapshot.created_at,
+        ended=ended,
     )
 
 
@@ -260,8 +355,12 @@ def _window(run: Run) -> Window:
     return Window(start, end, run.rows)
 
 
-def _missing(frame: FrameRecord, pinned: list[Snapshot], exists: Callable[[str], bool]) -> list[str]:
-    paths = [file.path for snapshot in pinned for file in snapshot.files]
+def _problems(frame: FrameRecord, pinned: list[Snapshot], look: Callable[[str, str], str | None]) -> Iterable[Problem]:
+    """Look at each file of the pinned snapshots, and at the spine's, once."""
+    files = {(file.path, file.sha256): snapshot.reference for snapshot in pinned for file in snapshot.files}
     if frame.pins.spine is not None:
-        paths.append(f"{SPINES}/{frame.pins.spine.digest}.parquet")
-    return [path for path in dict.fromkeys(paths) if not exists(path)]
+        digest = frame.pins.spine.digest
+        files[f"{SPINES}/{digest}.parquet", digest] = "spine"
+    for (path, digest), part in files.items():
+        if (text := look(path, digest)) is not None:
+            yield Problem(path, part, text)

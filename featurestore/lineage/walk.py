@@ -8,21 +8,24 @@ features first. Where an endpoint's pointer was moved, an edge `pointer` leads f
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from featurestore.catalog import graph, models
+from featurestore.catalog import changes, graph, models
 from featurestore.errors import RequestError
 from featurestore.lineage import drawing
+from featurestore.lineage.endings import Ending, endings
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import Reading, live_reads, pointed_endpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from featurestore.catalog.graph import Asset
+    from featurestore.catalog.graph import Asset, Making
+    from featurestore.model.history import Change, Deployment
 
 _PARTS = frozenset({"has version", "has feature"})
 
@@ -31,11 +34,23 @@ __all__ = ["Edge", "Lineage", "Node", "lineage"]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node, and how many steps from the root it was reached first."""
+    """A node, and how many steps from the root it was reached first.
+
+    Attributes
+    ----------
+    at, actor, commit
+        When it became known, who made it, from which git commit; None where that is not known.
+    ended
+        How it ended; None while it lasts.
+    """
 
     kind: str
     key: str
     depth: int
+    at: datetime | None = None
+    actor: str | None = None
+    commit: str | None = None
+    ended: Ending | None = None
 
     @property
     def id(self) -> str:
@@ -45,11 +60,19 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A dependency: `downstream` was made from, is part of, or reads `upstream`; both as `kind/key`."""
+    """A dependency: `downstream` was made from, is part of, or reads `upstream`; both as `kind/key`.
+
+    Attributes
+    ----------
+    since, ended
+        Of a deployment: when it began last, and how it ended; None while the model is live.
+    """
 
     upstream: str
     downstream: str
     kind: str
+    since: datetime | None = field(default=None, compare=False)
+    ended: Ending | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +97,7 @@ class Lineage:
     edges: tuple[Edge, ...]
 
     def __str__(self) -> str:
-        return drawing.tree(self.root, self.steps())
+        return drawing.tree(self.root, self.steps(), self._marks())
 
     def steps(self) -> dict[str, list[tuple[str, str]]]:
         """Return, for each node, `(kind of edge, next node)` in the direction asked about."""
@@ -93,22 +116,54 @@ class Lineage:
         return {
             "root": self.root,
             "direction": self.direction,
-            "nodes": [{"id": node.id, "kind": node.kind, "key": node.key, "depth": node.depth} for node in self.nodes],
+            "nodes": [
+                {
+                    "id": node.id,
+                    "kind": node.kind,
+                    "key": node.key,
+                    "depth": node.depth,
+                    "at": _text(node.at),
+                    "actor": node.actor,
+                    "commit": node.commit,
+                    "ended": _ended(node.ended),
+                }
+                for node in self.nodes
+            ],
             "edges": [
-                {"upstream": edge.upstream, "downstream": edge.downstream, "kind": edge.kind} for edge in self.edges
+                {
+                    "upstream": edge.upstream,
+                    "downstream": edge.downstream,
+                    "kind": edge.kind,
+                    **({} if edge.since is None else {"since": _text(edge.since), "ended": _ended(edge.ended)}),
+                }
+                for edge in self.edges
             ],
         }
 
     def to_mermaid(self) -> str:
         """Return a Mermaid flow chart, upstream to the left."""
-        return drawing.mermaid([node.id for node in self.nodes], self._links())
+        return drawing.mermaid([node.id for node in self.nodes], self._links(), self._marks())
 
     def to_dot(self) -> str:
         """Return a Graphviz digraph, upstream to the left."""
-        return drawing.dot([node.id for node in self.nodes], self._links())
+        return drawing.dot([node.id for node in self.nodes], self._links(), self._marks())
 
     def _links(self) -> list[tuple[str, str, str]]:
         return [(edge.upstream, edge.downstream, edge.kind) for edge in self.edges]
+
+    def _marks(self) -> dict[str, str]:
+        return {node.id: str(node.ended) for node in self.nodes if node.ended is not None}
+
+
+def _text(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat().replace("+00:00", "Z")
+
+
+def _ended(ending: Ending | None) -> dict[str, Any] | None:
+    if ending is None:
+        return None
+    said = {"what": ending.what, "at": _text(ending.at), "actor": ending.actor, "reason": ending.reason}
+    return {**said, "instead": ending.instead}
 
 
 def lineage(connection: Connection, node: object, direction: str = "up", depth: int | None = None) -> Lineage:
@@ -139,7 +194,28 @@ def lineage(connection: Connection, node: object, direction: str = "up", depth: 
     root = parse_node(connection, node)
     walk = _Walk(connection, direction, root)
     walk.run(depth)
-    return Lineage(f"{root.kind}/{root.key}", direction, tuple(walk.nodes.values()), tuple(walk.edges))
+    return Lineage(f"{root.kind}/{root.key}", direction, walk.told_nodes(), walk.told_edges())
+
+
+def _told(node: Node, made: Making | None, ended: Ending | None) -> Node:
+    if made is None:
+        return node if ended is None else replace(node, ended=ended)
+    return replace(node, at=made.at, actor=made.actor, commit=made.code.commit, ended=ended)
+
+
+def _deployment(
+    edge: Edge, deployments: Mapping[tuple[str, str], Deployment], why: Mapping[tuple[str, datetime], Change]
+) -> Edge:
+    """Return an edge; of a deployment with its time, and told as ended where it has."""
+    deployment = deployments.get((edge.upstream, edge.downstream)) if edge.kind == "deployed on" else None
+    if deployment is None:
+        return edge
+    if deployment.until is None:
+        return replace(edge, since=deployment.at)
+    end = why.get((edge.upstream, deployment.until))
+    actor, reason = ("", "") if end is None else (end.actor, end.reason)
+    ending = Ending("undeployed", deployment.until, actor, reason)
+    return replace(edge, kind="was deployed on", since=deployment.at, ended=ending)
 
 
 class _Walk:
@@ -150,7 +226,6 @@ class _Walk:
         self.direction = direction
         self.nodes: dict[str, Node] = {}
         self.edges: dict[Edge, None] = {}
-        self._live: set[tuple[str, str]] | None = None
         self._rows: dict[str, int] = {}
         self._frontier: list[tuple[int, Asset]] = []
         rows = graph.find(connection, root.key, root.kind)
@@ -194,8 +269,6 @@ class _Walk:
         far = f"{asset.kind}/{asset.key}"
         part = kind in _PARTS and asset.kind != "view"
         upstream, downstream = (near, far) if self.direction == "down" or part else (far, near)
-        if kind == "deployed on" and not self._is_live(upstream, downstream):
-            kind = "was deployed on"
         self.edges[Edge(upstream, downstream, kind)] = None
         self._reach(row, asset, step)
 
@@ -203,12 +276,30 @@ class _Walk:
         node = Node(asset.kind, asset.key, step)
         if node.id not in self.nodes:
             self.nodes[node.id] = node
+            self._rows[node.id] = row
             self._frontier.append((row, asset))
 
-    def _is_live(self, model: str, endpoint: str) -> bool:
-        if self._live is None:
-            self._live = {(item.reference, item.endpoint) for item in models.deployments(self.connection)}
-        return (model.partition("/")[2], endpoint.partition("/")[2]) in self._live
+    def told_nodes(self) -> tuple[Node, ...]:
+        """Return the nodes with who made them, and how those ended that have."""
+        made = graph.makings(self.connection, self._rows.values())
+        ended = endings(self.connection, [graph.Asset(node.kind, node.key) for node in self.nodes.values()])
+        return tuple(
+            _told(node, made.get(self._rows[node.id]), ended.get(graph.Asset(node.kind, node.key)))
+            for node in self.nodes.values()
+        )
+
+    def told_edges(self) -> tuple[Edge, ...]:
+        """Return the edges, those of deployments with when they began and ended."""
+        if all(edge.kind != "deployed on" for edge in self.edges):
+            return tuple(self.edges)
+        models_ = {edge.upstream.partition("/")[2] for edge in self.edges if edge.kind == "deployed on"}
+        deployments = {
+            (f"model/{item.reference}", f"endpoint/{item.endpoint}"): item
+            for item in models.deployments(self.connection, live=False)
+        }
+        undeployed = changes.between(self.connection, subjects={"model": models_}, kinds=("undeployed",))
+        why = {(change.subject, change.at): change for change in undeployed}
+        return tuple(_deployment(edge, deployments, why) for edge in self.edges)
 
     def _moved(self, frontier: Iterable[tuple[int, Asset]]) -> list[Reading]:
         """Return what endpoints read through moved pointers, of the frontier's features or by its endpoints."""

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
 import featurestore as fs
-from featurestore.catalog import database, feature_sets, models, schema
+from featurestore.catalog import database, feature_sets, graph, models, schema
 from featurestore.catalog.database import REVISION, Catalog
 from featurestore.errors import ConfigError, ReadOnlyError
 
@@ -30,6 +30,22 @@ catalog = Catalog(sys.argv[1])
 with catalog.write() as tx:
     tx.record("applied", "version", sys.argv[2])
 catalog.close()
+"""
+
+PINS = """'{"versions"\\: {}, "columns"\\: {}, "spine"\\: {"digest"\\: "5b1e", "rows"\\: 3, "columns"\\: {}}}'"""
+
+BEFORE_MAKERS = """
+insert into assets (id, kind, key, folded, created_at) values
+    (1, 'view', 'weather', 'weather', 7), (2, 'version', 'weather@v1', 'weather@v1', 7), (3, 'frame', 'f1', 'f1', 9),
+    (4, 'source', 'old', 'old', 5), (5, 'frame', 'f2', 'f2', 10);
+insert into changes (at, kind, asset_kind, subject, actor, reason, detail) values
+    (7, 'applied', 'version', 'weather@v1', 'ada', '', '{}'), (9, 'trained', 'frame', 'f1', 'bob', '', '{}');
+insert into views (id, name, folded, current_version, owner, description, tags) values
+    (1, 'weather', 'weather', 1, '', '', '{}');
+insert into feature_versions (view_id, number, fingerprint, definition, author, created_at, git_commit, git_dirty)
+    values (1, 1, 'ff', '{}', 'ada', 7, 'c0ffee', false);
+insert into frames (id, pins, rows, actor, git_commit, git_dirty, created_at) values
+    ('f1', {pins}, 3, 'bob', 'beef', true, 9), ('f2', {pins}, 3, 'bob', null, null, 10)
 """
 
 
@@ -89,7 +105,16 @@ def _statements(connection: Connection) -> dict[str, str]:
 
 
 def _lines(statement: str) -> list[str]:
-    return [line.strip().rstrip(",") for line in statement.splitlines() if line.strip()]
+    """Return a table's columns and constraints: what stands between commas that are in no further parentheses."""
+    _, _, body = statement.partition("(")
+    parts, depth = [""], 0
+    for character in body.rstrip().removesuffix(")"):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [" ".join(part.split()) for part in parts]
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -116,6 +141,33 @@ def test_an_older_catalog_is_brought_up_to_date(tmp_path: Path) -> None:
         assert feature_sets.names(connection) == []
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     catalog.close()
+
+
+def test_makers_and_spines_of_an_older_catalog_are_filled_in(tmp_path: Path) -> None:
+    engine = create_engine(url(tmp_path))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        for statement in BEFORE_MAKERS.split(";"):
+            connection.execute(text(statement.replace("{pins}", PINS)))
+    engine.dispose()
+    catalog = Catalog(url(tmp_path))
+    with catalog.read() as connection:
+        made = graph.makings(connection, range(1, 7))
+        ((spine, _),) = graph.find(connection, "5b1e", "spine")
+        frames = {asset.key for _, _, _, asset in graph.links(connection, [spine], "down", columns=False)}
+    catalog.close()
+    assert {row: (making.actor, making.code.commit) for row, making in made.items()} == {
+        1: ("ada", None),
+        2: ("ada", "c0ffee"),
+        3: ("bob", "beef"),
+        4: (None, None),
+        5: (None, None),
+        6: ("bob", "beef"),
+    }
+    assert (spine, frames) == (6, {"f1", "f2"})
 
 
 def test_a_catalog_without_tables_gets_them(tmp_path: Path) -> None:

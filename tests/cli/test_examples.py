@@ -87,6 +87,7 @@ featurestore active airport_weather:temp --endpoint eta-prod
 featurestore changes --since 14d
 featurestore changes --upstream-of delay@1 --since 14d
 featurestore trained-on delay@1
+featurestore trained-on delay@1 --verify
 featurestore stale
 featurestore diff delay@1 delay@2
 featurestore activate airport_weather@v2 --reason "so that v1 is not active"

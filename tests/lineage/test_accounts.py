@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from featurestore.catalog import frames
 from featurestore.errors import DefinitionError, NotFoundError
 from featurestore.lineage.diff import diff_models
 from featurestore.lineage.status import status
-from featurestore.lineage.trained_on import trained_on
+from featurestore.lineage.trained_on import files_below, trained_on
+from featurestore.model.version import CodeState
 from tests.lineage.world import START, lock_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.lineage.conftest import Ask
     from tests.lineage.world import Story
 
@@ -39,15 +44,49 @@ def test_exactly_what_a_model_was_trained_on(story: Story, ask: Ask) -> None:
 def test_whether_it_can_be_rebuilt_is_looked_up(story: Story, ask: Ask) -> None:
     asked: list[str] = []
 
-    def there(path: str) -> bool:
+    def there(path: str, _: str) -> str | None:
         asked.append(path)
-        return True
+        return None
 
-    assert ask(trained_on, story.delay1, exists=there).rebuildable is True
+    assert ask(trained_on, story.delay1, look=there).rebuildable is True
     assert asked == ["data/airport_weather/v1/aaaa0001.parquet", SPINE]
-    gone = ask(trained_on, "model/delay@1", exists=lambda path: path != SPINE)
+    gone = ask(trained_on, "model/delay@1", look=lambda path, _: "is not there" if path == SPINE else None)
     assert (gone.rebuildable, gone.missing) == (False, (SPINE,))
-    assert "impossible: 1 file missing" in str(gone)
+    assert "impossible: 1 file missing or damaged" in str(gone)
+    assert f"spine: {SPINE} is not there" in str(gone)
+
+
+def test_files_are_looked_for_or_read(ask: Ask, tmp_path: Path) -> None:
+    weather = tmp_path / "data/airport_weather/v1/aaaa0001.parquet"
+    weather.parent.mkdir(parents=True)
+    weather.write_bytes(b"not what was written")
+    (tmp_path / "spines").mkdir()
+    (tmp_path / SPINE).write_bytes(b"rows")
+    there = ask(trained_on, "delay@1", look=files_below(tmp_path))
+    assert (there.rebuildable, there.verified, there.problems) == (True, False, ())
+    read = ask(trained_on, "delay@1", look=files_below(tmp_path, verify=True), verified=True)
+    assert read.rebuildable is False
+    assert {problem.part: problem.text for problem in read.problems} == {
+        "airport_weather@v1": "does not hold the bytes that were written",
+        "spine": "does not hold the bytes that were written",
+    }
+    weather.unlink()
+    assert [str(problem) for problem in ask(trained_on, "delay@1", look=files_below(tmp_path)).problems] == [
+        "airport_weather@v1: data/airport_weather/v1/aaaa0001.parquet is not there"
+    ]
+    weather.mkdir()
+    cannot = ask(trained_on, "delay@1", look=files_below(tmp_path, verify=True)).problems[0]
+    assert "cannot be read" in cannot.text
+
+
+def test_a_frame_without_a_spine_cannot_be_built_again(story: Story, ask: Ask) -> None:
+    pins = replace(story.train("5" * 32, {"t": "plane@v1:age"}, [(story.plane, story.p1)]), spine=None)
+    with story.change() as tx:
+        frames.save(tx, "6" * 32, pins, 3, CodeState())
+    story.register("age@2", "6" * 32, lock_of(pins, "t"), "ops")
+    found = ask(trained_on, "age@2", look=lambda *_: None)
+    assert found.rebuildable is False
+    assert "impossible: the frame has no archived spine" in str(found)
 
 
 def test_a_frame_version_that_the_model_does_not_read_is_marked(story: Story, ask: Ask) -> None:

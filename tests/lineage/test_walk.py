@@ -117,7 +117,7 @@ def test_machine_forms(ask: Ask) -> None:
         "kind": "DIRECT",
     }
     assert found.to_mermaid().splitlines()[:2] == ["flowchart LR", f'  n0["feature {WIND1}"]']
-    assert "  n1 -->|DIRECT| n0" in found.to_mermaid()
+    assert '  n1 -->|"DIRECT"| n0' in found.to_mermaid()
     assert f'"column/weather.wind" -> "feature/{WIND1}" [label="DIRECT"];' in found.to_dot()
 
 
