@@ -84,6 +84,9 @@ featurestore lineage weather.wind_speed --down --depth 2
 featurestore lineage delay@1 --format mermaid
 featurestore active airport_weather
 featurestore active airport_weather:temp --endpoint eta-prod
+featurestore link job/airflow/daily.load weather --reason "writes weather.parquet every night"
+featurestore link field/postgres://db:5432/raw.public.stations.wind weather.wind_speed
+featurestore link delay@1 table/bigquery/reports.eta
 featurestore changes --since 14d
 featurestore changes --upstream-of delay@1 --since 14d
 featurestore trained-on delay@1
