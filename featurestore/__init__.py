@@ -26,11 +26,13 @@ if TYPE_CHECKING:
         NotPublishedError,
         OverloadedError,
         PermissionDeniedError,
+        QuarantineError,
         ReadOnlyError,
         RequestError,
         SourceError,
         UnavailableError,
     )
+    from featurestore.model.contract import Contract, Expect, Freshness, Volume
     from featurestore.model.entity import Entity
     from featurestore.model.feature_set import FeatureSet
     from featurestore.model.pins import PinSet
@@ -68,9 +70,10 @@ _HOMES = {
     "featurestore.errors": (
         "AuthenticationError CollisionError ConfigError ConflictError ContractError CorruptError DeadlineError "
         "DefinitionError FeatureStoreError LockMismatchError NotActiveError NotFoundError NotMaterializedError "
-        "NotPublishedError OverloadedError PermissionDeniedError ReadOnlyError RequestError SourceError "
-        "UnavailableError"
+        "NotPublishedError OverloadedError PermissionDeniedError QuarantineError ReadOnlyError RequestError "
+        "SourceError UnavailableError"
     ),
+    "featurestore.model.contract": "Contract Expect Freshness Volume",
     "featurestore.model.entity": "Entity",
     "featurestore.model.feature_set": "FeatureSet",
     "featurestore.model.pins": "PinSet",
@@ -94,6 +97,7 @@ __all__ = [
     "CollisionError",
     "ConfigError",
     "ConflictError",
+    "Contract",
     "ContractError",
     "CorruptError",
     "CsvSource",
@@ -104,6 +108,7 @@ __all__ = [
     "DuckDBSource",
     "Embedding",
     "Entity",
+    "Expect",
     "Feature",
     "FeatureSet",
     "FeatureStore",
@@ -111,6 +116,7 @@ __all__ = [
     "FeatureView",
     "Float32",
     "Float64",
+    "Freshness",
     "IcebergSource",
     "Int32",
     "Int64",
@@ -125,6 +131,7 @@ __all__ = [
     "PermissionDeniedError",
     "PinSet",
     "PushSource",
+    "QuarantineError",
     "ReadOnlyError",
     "RequestError",
     "SourceError",
@@ -132,6 +139,7 @@ __all__ = [
     "String",
     "Timestamp",
     "UnavailableError",
+    "Volume",
     "__version__",
     "connect",
     "connect_async",

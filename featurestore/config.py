@@ -69,6 +69,7 @@ class _Sources(_Read):
     compression: str = Field(_DEFAULTS.compression, pattern="^(none|lz4|zstd)$")
     max_runs: int = Field(_DEFAULTS.max_runs, ge=2)
     keep_generations: int = Field(_DEFAULTS.keep_generations, ge=1)
+    on_violation: str = Field(_DEFAULTS.on_violation, pattern="^(block|warn|off)$")
     online: str = _DEFAULTS.online
     key_prefix: str = Field(_DEFAULTS.key_prefix, pattern=r"^[A-Za-z0-9_.:-]+$")
 

@@ -12,6 +12,7 @@ FeatureStoreError
 │   ├── NotMaterializedError  the version has no rows yet
 │   └── NotPublishedError     the version has no rows in the online store
 ├── ConflictError             another process changed what this change was based on, or the state forbids it
+├── QuarantineError           the snapshot broke a contract, and nobody has approved it
 ├── LockMismatchError         the caller's lock is not the lock of the model it named
 ├── SourceError               a source cannot be read
 ├── CorruptError              stored bytes are missing or not what their digest says
@@ -47,6 +48,7 @@ __all__ = [
     "NotPublishedError",
     "OverloadedError",
     "PermissionDeniedError",
+    "QuarantineError",
     "ReadOnlyError",
     "RequestError",
     "SourceError",
@@ -101,6 +103,10 @@ class NotPublishedError(NotFoundError):
 
 class ConflictError(FeatureStoreError):
     """Another process changed what this change was based on, or the present state forbids it."""
+
+
+class QuarantineError(FeatureStoreError):
+    """The snapshot is in quarantine: it is neither published nor trained on until it is approved."""
 
 
 class LockMismatchError(FeatureStoreError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from featurestore import config
-from featurestore.catalog import activations, feature_sets, frames, models, snapshots, versions
+from featurestore.catalog import activations, contracts, feature_sets, frames, models, snapshots, versions
 from featurestore.catalog.database import Catalog
 from featurestore.model.times import parse_time
 from featurestore.operations.context import Context, Progress
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from featurestore.lineage.status import Status
     from featurestore.lineage.trained_on import TrainedOn
     from featurestore.lineage.walk import Lineage
+    from featurestore.model.contract import Contract
+    from featurestore.model.contract_change import ContractVersion
     from featurestore.model.description import Description
     from featurestore.model.feature_set import FeatureSet, FeatureSetVersion
     from featurestore.model.foreign import Link
@@ -40,11 +42,13 @@ if TYPE_CHECKING:
     from featurestore.model.snapshot import Snapshot
     from featurestore.model.version import FeatureVersion
     from featurestore.model.view import FeatureView
+    from featurestore.model.violation import ContractCheck
     from featurestore.offline.frame import TrainingFrame
     from featurestore.offline.join_plan import JoinPlan
     from featurestore.online.lookup import Asked, RowAnswer
     from featurestore.online.result import OnlineFeatures
     from featurestore.operations.comparison import OnlineComparison
+    from featurestore.operations.contracts import ContractDiff
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Definitions, Plan
     from featurestore.operations.push import Pusher
@@ -406,6 +410,50 @@ class FeatureStore:
         from featurestore.operations.link import link
 
         return link(self._context, upstream, downstream, reason=reason, indirect=indirect)
+
+    # ------------------------------------------------------------------------------------ guard
+
+    def check_contract(
+        self, name: str, *, file: str | os.PathLike[str] | None = None, contract: Contract | None = None
+    ) -> ContractCheck:
+        """Hold a source's rows, or a file's, against a contract; see `operations/check_contract.py`."""
+        from featurestore.operations.check_contract import check_contract
+
+        return check_contract(self._context, name, file=None if file is None else Path(file), contract=contract)
+
+    def check_contracts(self, names: Sequence[str] = ()) -> list[ContractCheck]:
+        """Check the contracts of these sources, or all; see `operations/check_contract.py`."""
+        from featurestore.operations.check_contract import check_contracts
+
+        return check_contracts(self._context, names)
+
+    def declare_contract(self, source: str, contract: Contract) -> ContractVersion:
+        """Make a contract the current one of a source, without its definition; see `operations/contracts.py`."""
+        from featurestore.operations.contracts import declare_contract
+
+        return declare_contract(self._context, source, contract)
+
+    def diff_contract(self, before: str, after: str | Contract | None = None) -> ContractDiff:
+        """Compare two versions of a contract, or the current one with a proposal; see `operations/contracts.py`."""
+        from featurestore.operations.contracts import diff_contract
+
+        with self._context.catalog.read() as connection:
+            return diff_contract(connection, before, after)
+
+    def contracts(self) -> list[ContractVersion]:
+        """Return every contract in its current version, by what it is about."""
+        with self._context.catalog.read() as connection:
+            return contracts.everything(connection)
+
+    def contract(self, reference: str) -> ContractVersion:
+        """Return one contract: `weather`, `weather@c2`, `view/airport_weather`."""
+        with self._context.catalog.read() as connection:
+            return contracts.find(connection, reference)
+
+    def contract_versions(self, subject: str) -> list[ContractVersion]:
+        """Return a contract in all its versions, oldest first; `subject` is `source/weather` or `view/NAME`."""
+        with self._context.catalog.read() as connection:
+            return contracts.versions_of(connection, subject if "/" in subject else f"source/{subject}")
 
     # ------------------------------------------------------------------------------------ trace
 

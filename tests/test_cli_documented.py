@@ -42,9 +42,10 @@ def test_every_command_teaches_with_an_example(name: str) -> None:
     assert verb.name == name
     assert verb.examples
     for example in verb.examples:
-        program, word, *words = shlex.split(example)
-        assert (program, word) == ("featurestore", name)
-        verb.make_context(name, words, resilient_parsing=False)
+        program, *words = shlex.split(example)
+        named = len(name.split())
+        assert (program, words[:named]) == ("featurestore", name.split())
+        verb.make_context(name, words[named:], resilient_parsing=False)
 
 
 @pytest.mark.parametrize("name", VERBS)

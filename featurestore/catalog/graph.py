@@ -35,6 +35,7 @@ __all__ = [
     "OWN",
     "Asset",
     "Making",
+    "add_contract",
     "add_deployment",
     "add_feature_set",
     "add_frame",
@@ -135,6 +136,11 @@ def add_version(tx: Transaction, version: FeatureVersion) -> None:
         link(tx, own, name, "has feature", code)
         for source_name, column, kind in feature.reads:
             link(tx, ("column", f"{source_name}.{column}"), name, kind, code)
+
+
+def add_contract(tx: Transaction, subject: tuple[str, str], contract: str, code: CodeState) -> None:
+    """Add a contract's version, below the source or view whose rows it is about."""
+    link(tx, subject, ("contract", contract), "under contract", code)
 
 
 def add_feature_set(tx: Transaction, feature_set: str, named: Iterable[tuple[str, str]], code: CodeState) -> None:

@@ -1,6 +1,7 @@
 """The catalog's tables.
 
-Rows are added, never altered, but for a few current facts named `current_*`, `retired`, `until` and `dropped_at`.
+Rows are added, never altered, but for a few current facts named `current_*`, `retired`, `until` and `dropped_at`, what
+is said of views and sources, and the Iceberg snapshot of what leaves quarantine.
 Times are microseconds since 1970 UTC in 64-bit integers: exact, and the same in every database.
 """
 
@@ -152,6 +153,7 @@ views = Table(
     Column("owner", String, nullable=False),
     Column("description", Text, nullable=False),
     Column("tags", JSON, nullable=False),
+    Column("on_violation", String),
 )
 
 feature_versions = Table(
@@ -198,6 +200,33 @@ feature_set_versions = Table(
     UniqueConstraint("feature_set_id", "fingerprint"),
 )
 
+# --- what is promised of rows at a boundary
+
+contracts = Table(
+    "contracts",
+    metadata,
+    _id(),
+    Column("subject", String, nullable=False),
+    Column("folded", String, nullable=False, unique=True),
+    Column("current_version", Integer, nullable=False),
+)
+
+contract_versions = Table(
+    "contract_versions",
+    metadata,
+    _id(),
+    _reference("contract_id", "contracts.id"),
+    Column("number", Integer, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("author", String, nullable=False),
+    _at("created_at"),
+    *_code(),
+    UniqueConstraint("contract_id", "number"),
+    UniqueConstraint("contract_id", "fingerprint"),
+)
+
 # --- rows at rest
 
 snapshots = Table(
@@ -221,6 +250,30 @@ heads = Table(
     _at(),
     Index(None, "version_id", "id"),
     sqlite_autoincrement=True,
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("snapshot_id", String(32), ForeignKey("snapshots.id"), primary_key=True),
+    _reference("version_id", "feature_versions.id"),
+    _reference("head_id", "heads.id", nullable=True),
+    Column("contracts", JSON, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("actor", String, nullable=False),
+    _at(),
+    Index(None, "version_id"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("snapshot_id", String(32), ForeignKey("quarantine.snapshot_id"), primary_key=True),
+    Column("action", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("became", String(32), ForeignKey("snapshots.id")),
+    Column("actor", String, nullable=False),
+    _at(),
 )
 
 frames = Table(

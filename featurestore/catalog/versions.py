@@ -158,7 +158,7 @@ def insert(tx: Transaction, definition: Definition, metadata: Metadata, code: Co
     existing = connection.execute(select(_VIEWS.c.id).where(_VIEWS.c.folded == fold(name))).scalar()
     if existing is None:
         number = 1
-        values = {"name": name, "folded": fold(name), "current_version": 1, **metadata.to_json()}
+        values = {"name": name, "folded": fold(name), "current_version": 1, **_said(metadata)}
         existing = tx.insert(_VIEWS, **values)
     else:
         highest = select(func.max(_VERSIONS.c.number)).where(_VERSIONS.c.view_id == existing)
@@ -189,12 +189,16 @@ def set_current(tx: Transaction, view: str, number: int) -> None:
 def metadata(connection: Connection, view: str) -> Metadata:
     """Return a view's owner, description and tags."""
     row = connection.execute(select(_VIEWS).where(_VIEWS.c.id == view_id(connection, view))).one()
-    return Metadata(row.owner, row.description, row.tags)
+    return Metadata(row.owner, row.description, row.tags, row.on_violation)
 
 
 def set_metadata(tx: Transaction, view: str, value: Metadata) -> None:
     """Replace a view's owner, description and tags."""
-    tx.connection.execute(update(_VIEWS).where(_VIEWS.c.folded == fold(view)).values(**value.to_json()))
+    tx.connection.execute(update(_VIEWS).where(_VIEWS.c.folded == fold(view)).values(**_said(value)))
+
+
+def _said(value: Metadata) -> dict[str, Any]:
+    return {**value.to_json(), "on_violation": value.on_violation}
 
 
 def retire(tx: Transaction, version: FeatureVersion, reason: str, replacement: str | None) -> None:

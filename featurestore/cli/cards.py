@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from featurestore.cli.contracts import write_contract
 from featurestore.cli.tables import cell, table, write
 from featurestore.model.reference import parse_reference
 
@@ -249,6 +250,13 @@ def _frame(store: FeatureStore, frame: str) -> Card:
     return record, people
 
 
+def _contract(store: FeatureStore, reference: str) -> Card:
+    found = store.contract(reference)
+    versions = store.contract_versions(found.subject)
+    answer = {"contract": found.reference, "subject": found.subject, "rules": found.contract.to_json()}
+    return answer, lambda console: write_contract(console, found, versions)
+
+
 def _neighbours(kind: str) -> Callable[[FeatureStore, str], Card]:
     """Return the card of a node of the graph that is nothing but its edges."""
     return lambda store, key: (store.lineage(f"{kind}/{key}", "down", depth=1), None)
@@ -307,6 +315,7 @@ def _endpoint(store: FeatureStore, name: str) -> Card:
 CARDS: Mapping[str, Callable[[FeatureStore, str], Card]] = {
     "source": _source,
     "column": _neighbours("column"),
+    "contract": _contract,
     "data": _neighbours("data"),
     "contract": _neighbours("contract"),
     "spine": _neighbours("spine"),

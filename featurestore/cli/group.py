@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -33,6 +33,11 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "refresh": Verb("refresh:refresh", "Bring every version that anyone reads up to date."),
         "compact": Verb("compact:compact", "Merge the runs that windows have left into one."),
         "push": Verb("push:push", "Give rows to a push source, online and for the next refresh."),
+    },
+    "Guard": {
+        "contract check": Verb("contract:check", "Hold rows against what is promised of them."),
+        "contract show": Verb("contract:show", "Show a contract, or list them."),
+        "contract diff": Verb("contract:diff", "What a new contract changes, what breaks, and whom it reaches."),
     },
     "Train and deploy": {
         "train": Verb("train:train", "Join features to a spine, as of each row's time."),
@@ -67,9 +72,14 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "diff": Verb("diff:diff", "What differs between two model versions."),
     },
 }
-"""Section to verb name to verb, in the order of the help."""
+"""Section to verb name to verb, in the order of the help; a name of two words is a verb of a group."""
 
 VERBS: Mapping[str, Verb] = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}
+
+GROUPS: Mapping[str, str] = {
+    "contract": "What is promised of a source's rows, and of a view's features: checked, compared, exchanged.",
+}
+"""What the verbs of a group are for."""
 
 _PATH = (
     "featurestore apply features/",
@@ -83,17 +93,38 @@ _PATH = (
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one when it is called."""
+    """A group that knows its commands by name and imports one when it is called.
+
+    Parameters
+    ----------
+    within
+        The first word of the names of its commands, for the group of that name; empty for the whole.
+    """
+
+    def __init__(self, *args: Any, within: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **kwargs)
+        self.within = within
+
+    def _words(self) -> list[str]:
+        """Return the next word of each name, in the order of the help."""
+        start = f"{self.within} " if self.within else ""
+        found = [name.removeprefix(start) for name in VERBS if name.startswith(start)]
+        return list(dict.fromkeys(name.partition(" ")[0] for name in found))
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names in the order of the help."""
-        return list(VERBS)
+        return self._words()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command."""
-        verb = VERBS.get(cmd_name)
+        """Import a command, or make a group of those that begin with its name."""
+        name = f"{self.within} {cmd_name}".strip()
+        verb = VERBS.get(name)
         if verb is None:
-            return None
+            if not any(known.startswith(f"{name} ") for known in VERBS):
+                return None
+            return LazyGroup(
+                name, within=name, help=GROUPS[name], context_settings={"help_option_names": ["-h", "--help"]}
+            )
         module, _, attribute = verb.where.partition(":")
         command = getattr(import_module(f"featurestore.cli.{module}"), attribute)
         if not isinstance(command, click.Command):  # a slip in the table above
@@ -104,13 +135,16 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command, or fail with the nearest name."""
-        if args and not args[0].startswith("-") and args[0] not in VERBS:
-            ctx.fail(f"there is no command {args[0]!r}.{nearest(args[0], VERBS, limit=len(VERBS))}")
+        words = self._words()
+        if args and not args[0].startswith("-") and args[0] not in words:
+            ctx.fail(f"there is no command {args[0]!r}.{nearest(args[0], words, limit=len(words))}")
         return super().resolve_command(ctx, args)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the tool is for, and the path of the data through its commands."""
         super().format_help_text(ctx, formatter)
+        if self.within:
+            return
         with formatter.section("The path of the data"):
             for line in _PATH:
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
@@ -122,9 +156,12 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the commands from the table, without importing any."""
+        start = f"{self.within} " if self.within else ""
         for section, verbs in SECTIONS.items():
-            with formatter.section(section):
-                formatter.write_dl([(name, verb.summary) for name, verb in verbs.items()])
+            rows = [(name.removeprefix(start), verb.summary) for name, verb in verbs.items() if name.startswith(start)]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -25,6 +25,7 @@ _COMMENTS = {
     "compression": "of numbers and times at rest: none, lz4 or zstd",
     "max_runs": "sorted runs of a table, from which on they are merged",
     "keep_generations": "online generations kept for each feature version",
+    "on_violation": "rows that break a contract: block (quarantine), warn or off",
     "online": "lmdb, or redis://HOST:PORT/DB and its kin: rediss, redis+cluster, valkey, unix",
     "key_prefix": "begins the name of each of our keys in Redis",
 }

@@ -32,6 +32,7 @@ def plan(session: Session, paths: tuple[str, ...]) -> None:
     answer = {
         "changes": proposed.changes,
         "sets": proposed.sets,
+        "contracts": proposed.contracts,
         "impact": proposed.impact,
         "blocking": proposed.blocking,
     }

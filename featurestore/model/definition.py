@@ -154,11 +154,12 @@ class FeatureDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is said about a view without changing what it computes."""
+    """What is said about a view without changing what it computes; sets have no `on_violation`."""
 
     owner: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    on_violation: str | None = None
 
     def to_json(self) -> JSON:
         """Return the JSON form."""

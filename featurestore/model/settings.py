@@ -29,6 +29,8 @@ class Settings:
         Sorted runs of a table beside the one being written, from which on they are merged.
     keep_generations
         Online generations kept for each feature version.
+    on_violation
+        What becomes of rows that break a contract, of a view that does not say it itself: `"block"`, `"warn"`, `"off"`.
     online
         Where online rows lie: `"lmdb"`, in the store's folder, or the URL of a Redis or Valkey server or cluster.
         It may hold a password, so it is never shown.
@@ -43,5 +45,6 @@ class Settings:
     compression: str = "none"
     max_runs: int = 8
     keep_generations: int = 2
+    on_violation: str = "block"
     online: str = field(default="lmdb", repr=False)
     key_prefix: str = "featurestore"

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from featurestore.errors import DefinitionError
+from featurestore.model.contract import Contract
 from featurestore.model.names import check_name, fold
 from featurestore.model.types import FeatureType
 
@@ -33,15 +34,22 @@ class Source:
         The name by which a view's SQL or function reads the source.
     description, owner
         For people; no part of any identity.
+    contract
+        What is promised of its rows, by whoever hands them over; no part of any identity either: it has versions of
+        its own. None leaves the contract that the store knows of this source, if any.
     """
 
     kind: ClassVar[str]
     name: str = field(kw_only=False)
     description: str = ""
     owner: str = ""
+    contract: Contract | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         check_name(self.name, "source")
+        if not isinstance(self.contract, Contract | None):
+            message = f"source {self.name!r} has contract={self.contract!r}: write fs.Contract(...)."
+            raise DefinitionError(message)
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, Mapping):
@@ -54,7 +62,7 @@ class Source:
         return {
             item.name: _json(getattr(self, item.name))
             for item in fields(self)
-            if item.name not in {"name", "description", "owner"}
+            if item.name not in {"name", "description", "owner", "contract"}
         }
 
 

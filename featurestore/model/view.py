@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from featurestore.errors import DefinitionError, RequestError
+from featurestore.model.contract import ON_VIOLATION, Contract, Expect
 from featurestore.model.entity import Entity
 from featurestore.model.names import check_name, fold
 from featurestore.model.source import Source
@@ -32,15 +33,21 @@ class Feature:
         For people; no part of the identity.
     default
         What a caller gets when no row is found or the newest one has expired; never in place of a null.
+    expect
+        What is promised of its values, held at every materialization; no part of the identity.
     """
 
     name: str
     type: FeatureType | None = None
     description: str = field(default="", kw_only=True)
     default: Any = field(default=None, kw_only=True)
+    expect: Expect | None = field(default=None, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
         check_name(self.name, "feature")
+        if not isinstance(self.expect, Expect | None):
+            message = f"feature {self.name!r} has expect={self.expect!r}: write fs.Expect(...)."
+            raise DefinitionError(message)
         if self.type is not None and not isinstance(self.type, FeatureType):
             message = (
                 f"feature {self.name!r} has type {self.type!r}, which is none of ours: write fs.Float64 or another."
@@ -75,6 +82,10 @@ class FeatureView:
         How far before a window its computation reads its sources. None reads them wholly.
     features
         The features; None takes every output column that is no key and no time.
+    on_violation
+        What becomes of rows that break a contract, or in which a blocking change is found: `"block"` keeps them in
+        quarantine, `"warn"` records it and goes on, `"off"` does not look. None is what the store's configuration
+        says. No part of the identity.
     owner, description, tags
         For people; no part of the identity.
     """
@@ -90,6 +101,7 @@ class FeatureView:
     ttl: timedelta | None = field(default=None, kw_only=True)
     lookback: timedelta | None = field(default=None, kw_only=True)
     features: Sequence[Feature] | None = field(default=None, kw_only=True)
+    on_violation: str | None = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
     description: str = field(default="", kw_only=True)
     tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
@@ -108,9 +120,16 @@ class FeatureView:
         self._check_computation(len(sources))
         self._check_features()
         self._check_times()
+        if self.on_violation is not None and self.on_violation not in ON_VIOLATION:
+            self._fail(f"has on_violation={self.on_violation!r}", f"one of {', '.join(ON_VIOLATION)}")
         object.__setattr__(self, "sources", sources)
         object.__setattr__(self, "source", None)
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+
+    @property
+    def promise(self) -> Contract:
+        """What its features promise, as one contract."""
+        return Contract({item.name: item.expect for item in self.features or () if item.expect is not None})
 
     def _check_computation(self, sources: int) -> None:
         if self.sql is not None and self.transform is not None:

@@ -8,6 +8,7 @@ from featurestore.catalog import sources, versions
 from featurestore.errors import ConflictError
 from featurestore.model.names import fold
 from featurestore.operations.code import code_state
+from featurestore.operations.contracts import apply_contracts
 from featurestore.operations.feature_sets import apply_set, require_no_set
 from featurestore.operations.plan import listed, make_plan, plan
 
@@ -55,6 +56,7 @@ def apply(context: Context, definitions: Definitions) -> list[FeatureVersion | F
                     fold(change.view): _apply_view(tx, change, defined, code)
                     for change, defined in zip(proposed.changes, proposed.defined, strict=True)
                 }
+                apply_contracts(tx, proposed.defined, code)
                 done |= {
                     fold(moved.feature_set.name): apply_set(tx, moved.feature_set, code) for moved in proposed.sets
                 }

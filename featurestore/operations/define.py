@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from featurestore.errors import ContractError, DefinitionError, nearest
 from featurestore.lineage.sql import analyse
+from featurestore.model.contract import Contract
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata, SourceDefinition, digest
 from featurestore.model.types import Float64, Int64, Timestamp
 from featurestore.offline.arrow_types import from_duckdb
@@ -36,11 +37,14 @@ class Defined:
         What is computed, and what is said about it.
     sources
         The sources as written, with the columns they have now: `(source, {column: DuckDB type})`.
+    promise
+        What its features promise; empty where they promise nothing.
     """
 
     definition: Definition
     metadata: Metadata
     sources: tuple[tuple[Source, Mapping[str, str]], ...]
+    promise: Contract = field(default_factory=Contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,8 @@ def define(context: Context, view: FeatureView) -> Defined:
         ),
         window_source=reading.window,
     )
-    metadata = Metadata(view.owner, view.description, dict(view.tags))
-    return Defined(definition, metadata, tuple((source, schemas[source.name]) for source in view.sources))
+    metadata = Metadata(view.owner, view.description, dict(view.tags), view.on_violation)
+    return Defined(definition, metadata, tuple((source, schemas[source.name]) for source in view.sources), view.promise)
 
 
 def _types(view: FeatureView, columns: list[tuple[str, str]], wanted: set[str] | None = None) -> dict[str, FeatureType]:

@@ -14,6 +14,7 @@ from featurestore.model.feature_set import FeatureSet
 from featurestore.model.names import fold
 from featurestore.model.version import CodeState, FeatureVersion
 from featurestore.model.view import FeatureView
+from featurestore.operations.contracts import ContractDiff, plan_contracts
 from featurestore.operations.define import Defined, define
 from featurestore.operations.feature_sets import SetChange, require_no_set, set_change
 
@@ -90,6 +91,8 @@ class Plan:
         The views, resolved.
     sets
         One change per feature set, in the order given; sets are applied after views.
+    contracts
+        The contracts that become other ones, each with what breaks and whom that reaches.
     """
 
     changes: tuple[ViewChange, ...]
@@ -97,6 +100,7 @@ class Plan:
     blocking: tuple[Reached, ...]
     defined: tuple[Defined, ...]
     sets: tuple[SetChange, ...] = ()
+    contracts: tuple[ContractDiff, ...] = ()
 
     def __str__(self) -> str:
         lines = []
@@ -113,6 +117,7 @@ class Plan:
         for moved in self.sets:
             lines.append(_line(f"set {moved.feature_set.name}", moved))
             lines += [f"    + {text}" for text in moved.added] + [f"    - {text}" for text in moved.removed]
+        lines += [str(moved) for moved in self.contracts]
         for reached in self.impact:
             live = f"live on {', '.join(reached.endpoints)}" if reached.endpoints else "not live"
             lines.append(f"! {reached.feature} ({reached.action}) is read by {reached.model}, {live}; it stays pinned")
@@ -202,7 +207,7 @@ def make_plan(connection: Connection, defined: Sequence[Defined], sets: Sequence
         if change.action in {"new", "changed"}
     ]
     moved = tuple(set_change(connection, item, planned) for item in sets)
-    return Plan(changes, impact, blocking, tuple(defined), moved)
+    return Plan(changes, impact, blocking, tuple(defined), moved, plan_contracts(connection, defined))
 
 
 def _view_change(connection: Connection, item: Defined) -> ViewChange:

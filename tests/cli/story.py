@@ -139,3 +139,13 @@ def change_wind() -> None:
     """Edit the definition: the wind of three hours under the old name, which makes v2."""
     path = Path("features/weather.py")
     path.write_text(path.read_text(encoding="utf-8").replace("interval 5 hours", "interval 2 hours"), encoding="utf-8")
+
+
+def promise(most: int) -> None:
+    """Edit the definition: the weather's contract, with `most` degrees at most; it makes no new version."""
+    path = Path("features/weather.py")
+    head, _, view = path.read_text(encoding="utf-8").partition("airport_weather = ")
+    head = head.partition("promised = ")[0]
+    view = view.replace('"weather.parquet")', '"weather.parquet", contract=promised)')
+    contract = f'fs.Contract({{"temp": fs.Expect(fs.Float64, at_most={most})}}, key=("origin", "time_hour"))'
+    path.write_text(f"{head}promised = {contract}\nairport_weather = {view}", encoding="utf-8")

@@ -16,7 +16,7 @@ import click
 import pytest
 
 from featurestore.cli.group import VERBS, cli
-from tests.cli.story import call, change_wind, done, environment
+from tests.cli.story import call, change_wind, done, environment, promise
 
 SERVER = "localhost:6566"
 
@@ -58,6 +58,17 @@ featurestore activate airport_weather@v2 --reason "shorter wind"
 featurestore train airport_weather@v2 --spine flights.parquet --lock second.lock
 featurestore register delay --version 2 --lock second.lock
 featurestore deploy delay@2 --endpoint eta-prod
+"""
+
+PROMISED = """
+featurestore contract check
+featurestore contract check weather
+featurestore contract check weather --file weather.parquet
+featurestore contract show
+featurestore contract show weather
+featurestore contract show weather@c1
+featurestore contract diff weather
+featurestore contract diff weather@c1 weather@c3
 """
 
 AFTER = """
@@ -135,11 +146,15 @@ def test_the_examples_tell_one_story() -> None:
         run(SERVED.replace(SERVER, address))
     change_wind()
     run(NEXT_VERSION)
+    for most in (100, 60, 50):
+        promise(most)
+        done("apply", "features/")
+    run(PROMISED)
     run(AFTER)
 
 
 def test_the_story_holds_every_example() -> None:
-    told = {*lines(BEFORE), *lines(SERVED), *lines(NEXT_VERSION), *lines(AFTER)}
+    told = {*lines(BEFORE), *lines(SERVED), *lines(NEXT_VERSION), *lines(PROMISED), *lines(AFTER)}
     told.add("featurestore serve --address localhost:6566 --workers 2")
     told.add("featurestore serve --tokens tokens.toml --tls-certificate server.pem --tls-key server.key")
     examples: set[str] = set()

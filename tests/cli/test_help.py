@@ -62,7 +62,7 @@ def test_help_names_every_command_and_exit_code() -> None:
 
 @pytest.mark.parametrize("name", VERBS)
 def test_each_command_has_help_with_an_example(name: str) -> None:
-    said = call(name, "-h")
+    said = call(*name.split(), "-h")
     assert said.code == 0
     assert f"  featurestore {name}" in said.out.partition("Example")[2]
 

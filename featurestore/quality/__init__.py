@@ -1,0 +1,1 @@
+"""What the rows are like: profiles, contracts, changes found."""
