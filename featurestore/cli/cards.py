@@ -317,7 +317,6 @@ CARDS: Mapping[str, Callable[[FeatureStore, str], Card]] = {
     "column": _neighbours("column"),
     "contract": _contract,
     "data": _neighbours("data"),
-    "contract": _neighbours("contract"),
     "spine": _neighbours("spine"),
     "view": _view,
     "version": _version,
