@@ -1,14 +1,15 @@
 """What a resolved query is made of: queries, the relations in their FROM, bindings of names, and dependencies.
 
 The tree that sqlglot parsed is never rewritten. Names are resolved beside it: `Graph.bindings` says what each column
-node means, `Graph.queries` which query a nested SELECT became, and `Graph.edges` what depends on what.
+node means, `Graph.queries` which query a nested SELECT became, and `Graph.edges` what depends on what, and how.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = [
     "Binding",
     "Bound",
     "Cte",
+    "Edge",
     "Either",
     "Graph",
     "Item",
@@ -38,6 +40,8 @@ __all__ = [
     "Select",
     "SetOperation",
     "Source",
+    "field",
+    "inputs",
     "item",
     "out",
     "rows",
@@ -47,13 +51,24 @@ __all__ = [
 Node: TypeAlias = "tuple[Query, str, int]"
 
 
+class Edge(IntEnum):
+    """How one node depends on another; of several ways the strongest is kept."""
+
+    NEEDS = 0
+    """It is part of the text and must exist, and no value of it can move the other: what EXISTS selects."""
+    ACTS = 1
+    """It decides which rows there are, or beside which others they stand."""
+    FLOWS = 2
+    """Its value enters the other's."""
+
+
 @dataclass(eq=False, slots=True)
 class Query:
     """Anything that yields rows under named columns; a column without a name cannot be referred to."""
 
     names: list[str | None]
     node: exp.Expr | None = None
-    ctes: list[Cte] = field(default_factory=list)
+    ctes: list[Cte] = dataclasses.field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -68,7 +83,7 @@ class Rows(Query):
     """VALUES, or a function in FROM: rows made of expressions."""
 
     name: str = ""
-    expressions: list[exp.Expr] = field(default_factory=list)
+    expressions: list[exp.Expr] = dataclasses.field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -77,13 +92,13 @@ class SetOperation(Query):
 
     left: Query | None = None
     right: Query | None = None
-    left_of: list[int | None] = field(default_factory=list)
-    right_of: list[int | None] = field(default_factory=list)
+    left_of: list[int | None] = dataclasses.field(default_factory=list)
+    right_of: list[int | None] = dataclasses.field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
 class Item:
-    """One column of a select list: an expression, or (from a star) a binding."""
+    """One column of a select list: an expression, or (from a star) a binding; `fields` of a struct literal."""
 
     name: str | None
     node: exp.Expr | None = None
@@ -91,6 +106,7 @@ class Item:
     aliased: bool = False
     aggregate: bool = False
     expanding: bool = False
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -98,8 +114,8 @@ class Select(Query):
     """A SELECT with its FROM, items and named windows."""
 
     scope: Scope | None = None
-    joined: list[Joined] = field(default_factory=list)
-    items: list[Item] = field(default_factory=list)
+    joined: list[Joined] = dataclasses.field(default_factory=list)
+    items: list[Item] = dataclasses.field(default_factory=list)
     aggregate: bool = False
     group_all: bool = False
     order_all: bool = False
@@ -125,7 +141,7 @@ class Relation:
     alias: str | None
     number: int
     scope: Scope
-    also: Mapping[str, int] = field(default_factory=dict)
+    also: Mapping[str, int] = dataclasses.field(default_factory=dict)
     padded: bool = False
     hidden: bool = False
 
@@ -144,7 +160,7 @@ class Joined:
 
     operand: Relation | list[Joined]
     join: exp.Expr | None = None
-    using: list[tuple[str, Binding, Binding]] = field(default_factory=list)
+    using: list[tuple[str, Binding, Binding]] = dataclasses.field(default_factory=list)
 
 
 class Mode(Enum):
@@ -162,10 +178,10 @@ class Scope:
     parent: Scope | None
     ctes: Mapping[str, Cte]
     query: Select
-    relations: list[Relation] = field(default_factory=list)
-    merged: dict[str, Binding] = field(default_factory=dict)
-    right_of_using: set[tuple[int, int]] = field(default_factory=set)
-    windows: dict[str, int] = field(default_factory=dict)
+    relations: list[Relation] = dataclasses.field(default_factory=list)
+    merged: dict[str, Binding] = dataclasses.field(default_factory=dict)
+    right_of_using: set[tuple[int, int]] = dataclasses.field(default_factory=set)
+    windows: dict[str, int] = dataclasses.field(default_factory=dict)
     mode: Mode = Mode.NONE
     current: int | None = None
 
@@ -244,9 +260,19 @@ def rows(query: Query) -> Node:
     return (query, "rows", 0)
 
 
+def inputs(query: Query) -> Node:
+    """Return the node of the rows that a SELECT reads, before it groups them."""
+    return (query, "inputs", 0)
+
+
 def item(query: Query, index: int) -> Node:
     """Return the node of an expression alone, as aliases and positions refer to it."""
     return (query, "item", index)
+
+
+def field(query: Query, index: int, name: str) -> Node:
+    """Return the node of one field of a struct that is written out as an item."""
+    return (query, f"field {name.casefold()}", index)
 
 
 def window(query: Query, index: int) -> Node:
@@ -256,44 +282,80 @@ def window(query: Query, index: int) -> Node:
 
 @dataclass(eq=False, slots=True)
 class Graph:
-    """All that was resolved: edges carry whether a value flows (True) or only acts (False)."""
+    """All that was resolved."""
 
-    edges: dict[Node, dict[Node, bool]] = field(default_factory=lambda: defaultdict(dict))
-    bindings: dict[int, Binding] = field(default_factory=dict)
-    queries: dict[int, Query] = field(default_factory=dict)
+    edges: dict[Node, dict[Node, Edge]] = dataclasses.field(default_factory=lambda: defaultdict(dict))
+    bindings: dict[int, Binding] = dataclasses.field(default_factory=dict)
+    queries: dict[int, Query] = dataclasses.field(default_factory=dict)
 
     def add(self, owner: Node, target: Node, *, direct: bool) -> None:
-        """Let `owner` depend on `target`."""
-        self.edges[owner][target] = self.edges[owner].get(target, False) or direct
+        """Let `owner` depend on `target`, whose value flows or only acts."""
+        self._link(owner, target, Edge.FLOWS if direct else Edge.ACTS)
+
+    def need(self, owner: Node, target: Node) -> None:
+        """Let `owner` be nothing without `target`, though no value of `target` moves it."""
+        self._link(owner, target, Edge.NEEDS)
+
+    def _link(self, owner: Node, target: Node, edge: Edge) -> None:
+        self.edges[owner][target] = max(self.edges[owner].get(target, Edge.NEEDS), edge)
 
     def use(self, owner: Node, binding: Binding, *, direct: bool) -> None:
         """Let `owner` depend on what `binding` names."""
+        self._bind(owner, binding, Edge.FLOWS if direct else Edge.ACTS)
+
+    def mention(self, owner: Node, binding: Binding) -> None:
+        """Let `owner` need what `binding` names."""
+        self._bind(owner, binding, Edge.NEEDS)
+
+    def _bind(self, owner: Node, binding: Binding, edge: Edge) -> None:
         match binding:
-            case Local(relation=relation, index=index):
-                self.add(owner, out(relation.query, index), direct=direct)
+            case Local(relation=relation, index=index, fields=fields):
+                self._read(owner, relation.query, out(relation.query, index), fields, edge)
             case Row(relation=relation):
                 for index in range(len(relation.names)):
-                    self.add(owner, out(relation.query, index), direct=direct)
-            case AliasOf(query=query, index=index):
-                self.add(owner, item(query, index), direct=direct)
+                    self._link(owner, out(relation.query, index), edge)
+            case AliasOf(query=query, index=index, fields=fields):
+                self._read(owner, query, item(query, index), fields, edge)
             case OutputOf(query=operation, index=index):
-                self.add(owner, out(operation, index), direct=direct)
+                self._link(owner, out(operation, index), edge)
             case Merged(left=left, right=right):
-                self.use(owner, left, direct=direct)
-                self.use(owner, right, direct=direct)
+                self._bind(owner, left, edge)
+                self._bind(owner, right, edge)
             case Either(readings=readings):
                 for reading in readings:
-                    self.use(owner, reading, direct=direct)
+                    self._bind(owner, reading, edge)
             case Bound():
                 pass
 
-    def reach(self, starts: Iterable[Node], *, only_direct: bool = False) -> set[Node]:
-        """Return all nodes that `starts` depend on, themselves included."""
+    def _read(self, owner: Node, query: Query, column: Node, fields: tuple[str, ...], edge: Edge) -> None:
+        """Let `owner` depend on a column, or only on the field it reads of it where the struct is written out."""
+        alone = _field(query, column[2], fields)
+        if alone is None:
+            self._link(owner, column, edge)
+            return
+        self._link(owner, alone, edge)
+        self._link(owner, column, Edge.NEEDS)
+        self._link(owner, rows(query), min(edge, Edge.ACTS))
+
+    def reach(self, starts: Iterable[Node], *, least: Edge = Edge.NEEDS) -> set[Node]:
+        """Return all nodes that `starts` depend on at least so strongly, themselves included."""
         seen = set(starts)
         waiting = list(seen)
         while waiting:
-            for target, direct in self.edges.get(waiting.pop(), {}).items():
-                if target not in seen and (direct or not only_direct):
+            for target, edge in self.edges.get(waiting.pop(), {}).items():
+                if target not in seen and edge >= least:
                     seen.add(target)
                     waiting.append(target)
         return seen
+
+
+def _field(query: Query, index: int, fields: tuple[str, ...]) -> Node | None:
+    """Return the node of the field that is read, where the struct it is read of is a literal further down."""
+    while fields and isinstance(query, Select):
+        entry = query.items[index]
+        if fields[0].casefold() in entry.fields:
+            return field(query, index, fields[0])
+        if not isinstance(entry.binding, Local):
+            return None
+        query, index, fields = entry.binding.relation.query, entry.binding.index, (*entry.binding.fields, *fields)
+    return None

@@ -87,8 +87,8 @@ def _same(alias: Binding, column: Binding | None) -> bool:
 def bind(parts: Sequence[str], scope: Scope) -> Binding | None:
     """Return what `a`, `t.a`, `t.a.field` ... means inside `scope`, or None if nothing carries the name.
 
-    Where DuckDB's choice between a column and an alias depends on the query, all readings are returned as `Either`:
-    lineage then names too much rather than too little, and no two different queries get the same canonical form.
+    Where DuckDB's choice between a column and an alias depends on the query, all readings are returned as `Either`, so
+    that no two different queries get the same canonical form; lineage takes the one that is meant where that is sure.
 
     Raises
     ------

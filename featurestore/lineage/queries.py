@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from featurestore.errors import DefinitionError
 from featurestore.lineage.dialect import place
-from featurestore.lineage.expressions import Expressions, aggregates, expands, restore_columns
+from featurestore.lineage.expressions import Expressions, aggregates, expands, function_name, restore_columns
 from featurestore.lineage.graph import (
     AliasOf,
     Cte,
@@ -22,6 +22,8 @@ from featurestore.lineage.graph import (
     Select,
     SetOperation,
     Source,
+    field,
+    inputs,
     item,
     out,
     rows,
@@ -42,6 +44,16 @@ _SELECT = frozenset(
         "where", "windows", "with_",
     }
 )  # fmt: skip
+_CLAUSES = (
+    ("where", Mode.COLUMN),
+    ("group", Mode.COLUMN),
+    ("having", Mode.EITHER),
+    ("qualify", Mode.EITHER),
+    ("distinct", Mode.EITHER),
+    ("order", Mode.EITHER),
+    ("limit", Mode.NONE),
+    ("offset", Mode.NONE),
+)
 _SET = frozenset({"this", "expression", "distinct", "by_name", "order", "limit", "offset", "with_"})
 _SUBQUERY = frozenset({"this", "alias", "order", "limit", "offset", "with_", "joins"})
 
@@ -121,8 +133,8 @@ class _Builder:
         cte = Cte(alias.name, query, renamed(query.names, alias), entry)
         self._set(body, {**known, alias.name.casefold(): cte}, scope, query)
         self.graph.queries[id(body)] = query
-        for index in range(len(query.names)):  # which rows follow depends on all columns of the rows before
-            self.graph.add(rows(query), out(query, index), direct=False)
+        for index in range(len(query.names)):  # a column that only its own next value reads is needed nonetheless
+            self.graph.need(rows(query), out(query, index))
         return cte
 
     def _set(
@@ -221,7 +233,7 @@ class _Builder:
             if entry.node is None and entry.binding is not None:
                 graph.use(item(query, index), entry.binding, direct=True)
             elif entry.node is not None:
-                self.expressions.resolve(entry.node, scope, item(query, index), direct=True)
+                self._value(entry, entry.node, query, index)
                 bare = entry.node.unnest()
                 entry.binding = graph.bindings.get(id(bare))
                 entry.aggregate, entry.expanding = aggregates(entry.node), expands(entry.node)
@@ -230,10 +242,26 @@ class _Builder:
                 entry.name = entry.binding.relation.names[entry.binding.index]  # as the source spells it
             graph.add(out(query, index), item(query, index), direct=True)
             graph.add(out(query, index), rows(query), direct=False)
+            if entry.aggregate:
+                graph.add(item(query, index), inputs(query), direct=False)
             if entry.expanding:
                 graph.add(rows(query), item(query, index), direct=False)
         scope.current = None
         query.names = [entry.name for entry in query.items]
+
+    def _value(self, entry: Item, node: exp.Expr, query: Select, index: int) -> None:
+        """Resolve the expression of an item; of a struct literal each field for itself, to be read alone."""
+        assert query.scope is not None  # noqa: S101 - set when its FROM was resolved
+        literal = node.unnest()
+        packs = isinstance(literal, exp.Struct) or function_name(literal) == "struct_pack"
+        parts = literal.expressions if packs else []
+        if not parts or not all(isinstance(part, exp.PropertyEQ) for part in parts):
+            self.expressions.resolve(node, query.scope, item(query, index), direct=True)
+            return
+        entry.fields = frozenset(part.name.casefold() for part in parts)
+        for part in parts:
+            self.expressions.resolve(part, query.scope, field(query, index, part.name), direct=True)
+            self.graph.add(item(query, index), field(query, index, part.name), direct=True)
 
     def _struct_unnest(self, entry: Item) -> None:
         node = entry.node.unnest() if entry.node is not None else None
@@ -251,20 +279,16 @@ class _Builder:
         query.aggregate = any(entry.aggregate for entry in query.items) or (
             having is not None and aggregates(having.this)
         )
-        for clause, mode in (
-            (node.args.get("where"), Mode.COLUMN),
-            (group, Mode.COLUMN),
-            (having, Mode.EITHER),
-            (node.args.get("qualify"), Mode.EITHER),
-            (distinct, Mode.EITHER),
-            (node.args.get("order"), Mode.EITHER),
-            (node.args.get("limit"), Mode.NONE),
-            (node.args.get("offset"), Mode.NONE),
-        ):
+        if query.aggregate and group is None and having is None and not node.args.get("qualify"):
+            self.graph.need(own, inputs(query))  # one row, whatever is aggregated
+        else:
+            self.graph.add(own, inputs(query), direct=False)
+        for key, mode in _CLAUSES:
+            clause = node.args.get(key)
             if clause is not None:
                 scope.mode = mode
                 self._ordinals(clause, query)
-                self.expressions.resolve(clause, scope, own, direct=False)
+                self.expressions.resolve(clause, scope, inputs(query) if key == "where" else own, direct=False)
         scope.mode = Mode.EITHER
         if group is not None:
             query.group_all = bool(group.args.get("all"))

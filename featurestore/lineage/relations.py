@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from featurestore.errors import DefinitionError, nearest
 from featurestore.lineage.dialect import TABLE_FUNCTIONS, place
-from featurestore.lineage.graph import Graph, Joined, Local, Merged, Relation, Rows, Source, item, out, rows
+from featurestore.lineage.graph import Graph, Joined, Local, Merged, Relation, Rows, Source, inputs, item, out, rows
 from featurestore.lineage.names import AmbiguousNameError, column_of
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Relations:
         added = Joined(operand if len(operand) > 1 else operand[0].operand, join)
         added.using = self._using(join, old, new, scope, side)
         if join.args.get("on"):
-            self._expressions.resolve(join.args["on"], scope, rows(scope.query), direct=False)
+            self._expressions.resolve(join.args["on"], scope, inputs(scope.query), direct=False)
         for relation in old:
             relation.padded |= side in {"RIGHT", "FULL"} or method == "POSITIONAL"
         for relation in new:
@@ -156,8 +156,8 @@ class Relations:
                     f"{nearest(name, known)}"
                 )
             pairs.append((name, left, right))
-            self._graph.use(rows(scope.query), left, direct=False)
-            self._graph.use(rows(scope.query), right, direct=False)
+            self._graph.use(inputs(scope.query), left, direct=False)
+            self._graph.use(inputs(scope.query), right, direct=False)
             if not semi:
                 self._merge(folded, left, right, scope, side)
         return pairs
@@ -178,7 +178,7 @@ class Relations:
         also: dict[str, int] = {}
         written = alias.name if alias is not None and alias.name else None
         if isinstance(query, Rows) and query.name in TABLE_FUNCTIONS and written is not None:
-            also, names = {query.name: 0}, [written]
+            also, names = {query.name: 0}, [written, *names[1:]]
         names = renamed(names, alias)
         folded = (written or default or "").casefold() or None
         if folded is not None and any(relation.alias == folded for relation in scope.relations):
@@ -187,7 +187,7 @@ class Relations:
             )
         relation = Relation(query, names, folded, len(scope.relations), scope, also)
         scope.relations.append(relation)
-        self._graph.add(rows(scope.query), rows(query), direct=False)
+        self._graph.add(inputs(scope.query), rows(query), direct=False)
         return relation
 
     def _query(self, node: exp.Expr, scope: Scope) -> tuple[Query, list[str | None], str | None]:
@@ -199,8 +199,12 @@ class Relations:
             query = self._function(node, node.this.name.lower(), node.this.expressions, scope)
             return query, query.names, query.name
         if isinstance(node, exp.Unnest):
-            allow(self._sql, node, frozenset({"expressions", "alias", "joins"}))
+            allow(self._sql, node, frozenset({"expressions", "alias", "joins", "offset"}))
             query = self._function(node, "unnest", node.expressions, scope)
+            offset = node.args.get("offset")
+            if offset is not None:
+                query.names.append(offset.name if isinstance(offset, exp.Identifier) else "ordinality")
+                self._graph.add(out(query, 1), rows(query), direct=False)
             return query, query.names, query.name
         if isinstance(node, exp.Anonymous):
             query = self._function(node, node.name.lower(), node.expressions, scope)
@@ -253,13 +257,22 @@ class Relations:
         return query
 
     def depend(self, query: Rows, scope: Scope) -> None:
-        """Let all columns and the number of rows depend on the expressions the rows are made of."""
+        """Let columns and rows depend on the expressions they are made of: in VALUES, each on its own column's."""
+        if isinstance(query.node, exp.Values):
+            for row in query.expressions:
+                for index, expression in enumerate(row.expressions if isinstance(row, exp.Tuple) else [row]):
+                    self._expressions.resolve(expression, scope, item(query, index), direct=True)
+            for index in range(len(query.names)):
+                self._graph.add(out(query, index), item(query, index), direct=True)
+                self._graph.add(out(query, index), rows(query), direct=False)
+                self._graph.need(rows(query), item(query, index))
+            return
         for expression in query.expressions:
             self._expressions.resolve(expression, scope, item(query, 0), direct=True)
-        for index in range(len(query.names)):
-            self._graph.add(out(query, index), item(query, 0), direct=True)
-            self._graph.add(out(query, index), rows(query), direct=False)
+        self._graph.add(out(query, 0), item(query, 0), direct=True)
         self._graph.add(rows(query), item(query, 0), direct=False)
+        for index in range(len(query.names)):
+            self._graph.add(out(query, index), rows(query), direct=False)
 
 
 def _relations(joined: list[Joined]) -> list[Relation]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from featurestore.errors import DefinitionError, nearest
 from featurestore.lineage.canonical import ALGORITHM, canonical
 from featurestore.lineage.dialect import parse, place
-from featurestore.lineage.graph import Local, Select, Source, out, rows
+from featurestore.lineage.graph import Edge, Local, Select, Source, out, rows
 from featurestore.lineage.queries import resolve
 
 if TYPE_CHECKING:
@@ -169,11 +169,11 @@ def _reads(nodes: Iterable[Node]) -> Mapping[str, tuple[str, ...]]:
 
 def _uses(graph: Graph, query: Query, index: int) -> tuple[ColumnUse, ...]:
     start = out(query, index)
-    direct = graph.reach([start], only_direct=True)
+    direct = graph.reach([start], least=Edge.FLOWS)
     return tuple(
         sorted(
             ColumnUse(node[0].source, node[0].names[node[2]] or "", "DIRECT" if node in direct else "INDIRECT")
-            for node in graph.reach([start])
+            for node in graph.reach([start], least=Edge.ACTS)
             if isinstance(node[0], Source) and node[1] == "out"
         )
     )
