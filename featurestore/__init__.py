@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from featurestore.errors import (
         AuthenticationError,
+        BlockedError,
         CollisionError,
         ConfigError,
         ConflictError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         ParquetSource,
         PushSource,
     )
+    from featurestore.model.source_change import SourceChange, SourceSchema
     from featurestore.model.status import Status
     from featurestore.model.types import (
         Bool,
@@ -68,9 +70,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "featurestore.errors": (
-        "AuthenticationError CollisionError ConfigError ConflictError ContractError CorruptError DeadlineError "
-        "DefinitionError FeatureStoreError LockMismatchError NotActiveError NotFoundError NotMaterializedError "
-        "NotPublishedError OverloadedError PermissionDeniedError QuarantineError ReadOnlyError RequestError "
+        "AuthenticationError BlockedError CollisionError ConfigError ConflictError ContractError CorruptError "
+        "DeadlineError DefinitionError FeatureStoreError LockMismatchError NotActiveError NotFoundError "
+        "NotMaterializedError NotPublishedError OverloadedError PermissionDeniedError QuarantineError ReadOnlyError "
+        "RequestError "
         "SourceError UnavailableError"
     ),
     "featurestore.model.contract": "Contract Expect Freshness Volume",
@@ -78,6 +81,7 @@ _HOMES = {
     "featurestore.model.feature_set": "FeatureSet",
     "featurestore.model.pins": "PinSet",
     "featurestore.model.source": "ArrowSource CsvSource DuckDBSource IcebergSource ParquetSource PushSource",
+    "featurestore.model.source_change": "SourceChange SourceSchema",
     "featurestore.model.status": "Status",
     "featurestore.model.types": ("Bool Bytes Date Decimal Embedding Float32 Float64 Int32 Int64 List String Timestamp"),
     "featurestore.model.view": "Feature FeatureView",
@@ -91,6 +95,7 @@ __all__ = [
     "ArrowSource",
     "AsyncClient",
     "AuthenticationError",
+    "BlockedError",
     "Bool",
     "Bytes",
     "Client",
@@ -134,7 +139,9 @@ __all__ = [
     "QuarantineError",
     "ReadOnlyError",
     "RequestError",
+    "SourceChange",
     "SourceError",
+    "SourceSchema",
     "Status",
     "String",
     "Timestamp",

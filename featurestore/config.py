@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from featurestore.errors import ConfigError, NotFoundError, nearest
+from featurestore.errors import ConfigError, NotFoundError, RequestError, nearest
+from featurestore.model.policy import ACTIONS, KINDS, REACHES, SEVERITIES, Policy
 from featurestore.model.serving import ROLE_NAMES, ServingSettings
 from featurestore.model.settings import Settings
+from featurestore.model.times import parse_duration
 from featurestore.online.address import Address
 
 __all__ = ["CATALOG", "DEFAULT_FOLDER", "DEFAULT_TOML", "PREFIX", "load", "load_serving"]
@@ -35,6 +37,7 @@ _DEFAULTS = Settings()
 _SERVING_DEFAULTS = ServingSettings()
 _STORE = "store"
 _SERVING = "serving"
+_POLICY = "policy"
 
 _Checked = TypeVar("_Checked", bound=BaseModel)
 
@@ -157,11 +160,12 @@ def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = T
     if _is_toml(path):
         values = _read(path)
         values.pop(_SERVING, None)
+        policy = _policy(values.pop(_POLICY, {}), str(path))
         root = path.parent / Path(str(values.pop(_STORE, DEFAULT_FOLDER))).expanduser()
         settings = _settings(values, str(path))
     else:
-        root, settings = path, _settings({}, "the environment")
-    return _check_folder(root.absolute(), create=create), settings
+        root, settings, policy = path, _settings({}, "the environment"), Policy()
+    return _check_folder(root.absolute(), create=create), replace(settings, policy=policy)
 
 
 def load_serving(
@@ -201,6 +205,47 @@ def load_serving(
     return _coherent(ServingSettings(**{name: getattr(checked, name) for name in known}))
 
 
+def _policy(table: object, where: str) -> Policy:
+    """Return `[policy]`: for each severity an action, or one for each reach; severities of kinds of changes."""
+    place = f"[{_POLICY}] of {where!r}"
+    given = _table_of(table, (*SEVERITIES, "severity", "longest_acknowledgement"), place)
+    default = Policy()
+    actions = {}
+    for severity in SEVERITIES:
+        value = given.get(severity, {})
+        spread = dict.fromkeys(REACHES, value) if isinstance(value, str) else value
+        chosen = _table_of(spread, REACHES, f"{severity!r} in {place}")
+        for reach, action in chosen.items():
+            _one_of(action, ACTIONS, f"{severity}.{reach} in {place}")
+        actions[severity] = {**getattr(default, severity), **chosen}
+    kinds = _table_of(given.get("severity", {}), KINDS, f"[{_POLICY}.severity] of {where!r}")
+    for kind, severity in kinds.items():
+        _one_of(severity, SEVERITIES, f"{kind!r} in [{_POLICY}.severity] of {where!r}")
+    try:
+        longest = parse_duration(given.get("longest_acknowledgement", default.longest_acknowledgement))
+    except RequestError as error:
+        message = f"'longest_acknowledgement' in {place}: {error}"
+        raise ConfigError(message) from None
+    return Policy(**actions, severity=kinds, longest_acknowledgement=longest)
+
+
+def _table_of(value: object, known: Iterable[str], where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        message = f"{where} is {value!r}, which is no table: it holds {', '.join(known)}."
+        raise ConfigError(message)
+    for key in value:
+        if key not in known:
+            message = f"{where} has the unknown key {key!r}.{nearest(key, known, limit=99)}"
+            raise ConfigError(message)
+    return value
+
+
+def _one_of(value: object, known: Sequence[str], where: str) -> None:
+    if value not in known:
+        message = f"{where} is {value!r}: write one of {', '.join(known)}."
+        raise ConfigError(message)
+
+
 def _coherent(settings: ServingSettings) -> ServingSettings:
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         message = "tls_certificate and tls_key go together: name both PEM files, or neither for plain text."
@@ -233,7 +278,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"the configuration {str(path)!r} cannot be read: {error}."
         raise ConfigError(message) from error
-    known = [_STORE, _SERVING, *(item.name for item in fields(Settings))]
+    known = [_STORE, _SERVING, *(item.name for item in fields(Settings))]  # `policy` is one, a table of its own
     for key in values:
         if key not in known:
             message = f"{str(path)!r} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
@@ -246,7 +291,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _settings(values: dict[str, Any], where: str) -> Settings:
     checked = _checked(_Sources, values, where)
-    return Settings(**{item.name: getattr(checked, item.name) for item in fields(Settings)})
+    return Settings(**{name: getattr(checked, name) for name in _Sources.model_fields})
 
 
 def _checked(kind: type[_Checked], values: dict[str, Any], where: str) -> _Checked:

@@ -4,6 +4,7 @@ FeatureStoreError
 ├── ConfigError               the configuration or the store's folder cannot be used
 │   └── ReadOnlyError         the store was opened read-only and a verb would change it
 ├── DefinitionError           a name, type, entity, source, view or reference is not well formed
+├── BlockedError              the policy forbids a change for whom it reaches, and nobody has accepted that
 ├── ContractError             rows, a column or a type differ from what was declared
 ├── RequestError              a spine, entity columns or an argument do not fit the request
 │   └── CollisionError        two columns of one request would carry the same name
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthenticationError",
+    "BlockedError",
     "CollisionError",
     "ConfigError",
     "ConflictError",
@@ -71,6 +73,10 @@ class ReadOnlyError(ConfigError):
 
 class DefinitionError(FeatureStoreError):
     """A name, type, entity, source, view or reference is not well formed."""
+
+
+class BlockedError(FeatureStoreError):
+    """The policy forbids a change for the sake of those whom it reaches, and nobody has accepted that."""
 
 
 class ContractError(FeatureStoreError):

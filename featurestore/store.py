@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from featurestore.model.contract import Contract
     from featurestore.model.contract_change import ContractVersion
     from featurestore.model.description import Description
+    from featurestore.model.effect import Acknowledgement
     from featurestore.model.feature_set import FeatureSet, FeatureSetVersion
     from featurestore.model.foreign import Link
     from featurestore.model.history import Activation, Change, Deployment, Generation
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from featurestore.model.pushed import Pushed, PushSchema
     from featurestore.model.settings import Settings
     from featurestore.model.snapshot import Snapshot
+    from featurestore.model.source_change import SourceChange, SourceSchema
     from featurestore.model.version import FeatureVersion
     from featurestore.model.view import FeatureView
     from featurestore.model.violation import ContractCheck
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from featurestore.offline.join_plan import JoinPlan
     from featurestore.online.lookup import Asked, RowAnswer
     from featurestore.online.result import OnlineFeatures
+    from featurestore.operations.check import Check
     from featurestore.operations.comparison import OnlineComparison
     from featurestore.operations.contracts import ContractDiff
     from featurestore.operations.online import OnlineReader
@@ -140,6 +143,39 @@ class FeatureStore:
         from featurestore.operations.apply import apply
 
         return apply(self._context, definitions)
+
+    def check(
+        self,
+        definitions: Definitions = (),
+        *,
+        source_changes: Iterable[SourceChange | SourceSchema] = (),
+        read_sources: bool = False,
+    ) -> Check:
+        """Say what definitions and changes of sources would do to whom, by the policy; see `operations/check.py`."""
+        from featurestore.operations.check import check
+
+        return check(self._context, definitions, source_changes, read_sources=read_sources)
+
+    def acknowledge(
+        self, check: Check, *, reason: str, until: Time | timedelta, only: Sequence[str] = ()
+    ) -> list[Acknowledgement]:
+        """Accept what a check blocks, until a time or for a duration (`"14d"`); see `operations/acknowledge.py`."""
+        from featurestore.operations.acknowledge import acknowledge
+
+        return acknowledge(self._context, check, reason=reason, until=until, only=only)
+
+    def withdraw_acknowledgement(self, fingerprint: str, *, reason: str) -> list[Acknowledgement]:
+        """Let an acknowledgement hold no longer; see `operations/acknowledge.py`."""
+        from featurestore.operations.acknowledge import withdraw
+
+        return withdraw(self._context, fingerprint, reason=reason)
+
+    def acknowledgements(self) -> list[Acknowledgement]:
+        """Return who accepted which impact, why and until when, in the order given."""
+        from featurestore.catalog import acknowledgements
+
+        with self._context.catalog.read() as connection:
+            return acknowledgements.everything(connection)
 
     def materialize(self, reference: object, start: Time | None = None, end: Time | None = None) -> Snapshot:
         """Compute a version's rows in `[start, end)`, or all; see `operations/materialize.py`."""

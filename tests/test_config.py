@@ -28,7 +28,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_every_setting_can_be_configured() -> None:
-    assert set(_Sources.model_fields) == {item.name for item in fields(Settings)}
+    assert {*_Sources.model_fields, "policy"} == {item.name for item in fields(Settings)}
     assert Settings(**_Sources.model_validate({}).model_dump()) == Settings()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REVISION", "Catalog", "Transaction", "acting_as", "current_actor"]
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration that this release's tables are at."""
 
 _BUSY_SECONDS = 30

@@ -1,7 +1,7 @@
 """The catalog's tables.
 
-Rows are added, never altered, but for a few current facts named `current_*`, `retired`, `until` and `dropped_at`, what
-is said of views and sources, and the Iceberg snapshot of what leaves quarantine.
+Rows are added, never altered, but for a few current facts named `current_*`, `retired`, `until`, `dropped_at` and
+`withdrawn_at`, what is said of views and sources, and the Iceberg snapshot of what leaves quarantine.
 Times are microseconds since 1970 UTC in 64-bit integers: exact, and the same in every database.
 """
 
@@ -372,6 +372,26 @@ activations = Table(
     Column("actor", String, nullable=False),
     _at(),
     Index(None, "view_id", "endpoint_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+# --- who accepted what a change does, until when
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    _id(),
+    Column("fingerprint", String(64), nullable=False),
+    Column("change_digest", String(64), nullable=False),
+    Column("change", JSON, nullable=False),
+    Column("reached", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", String, nullable=False),
+    _at(),
+    _at("until"),
+    Column("withdrawn_at", Moment),
+    Index(None, "change_digest"),
+    Index(None, "fingerprint"),
     sqlite_autoincrement=True,
 )
 

@@ -15,15 +15,19 @@ from featurestore.model.names import fold
 from featurestore.model.version import CodeState, FeatureVersion, numbered, pick
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from featurestore.catalog.database import Transaction
     from featurestore.model.reference import Reference
 
 __all__ = [
     "current",
+    "current_numbers",
     "find",
     "insert",
     "metadata",
     "of_view",
+    "of_views",
     "require_current",
     "resolve",
     "retire",
@@ -35,6 +39,7 @@ __all__ = [
 ]
 
 _VERSIONS, _VIEWS = schema.feature_versions, schema.views
+_BATCH = 500
 _COLUMNS = (_VIEWS.c.name, *_VERSIONS.c, cast(_VERSIONS.c.definition, Text).label("definition_text"))
 
 
@@ -91,6 +96,39 @@ def of_view(connection: Connection, view: str) -> list[FeatureVersion]:
         If no view has that name.
     """
     return _select(connection, _VERSIONS.c.view_id == view_id(connection, view))
+
+
+def of_views(
+    connection: Connection, views: Iterable[str], *, containing: str | None = None
+) -> dict[str, list[FeatureVersion]]:
+    """Return the versions of several views in order, by the view's folded name; unknown views are left away.
+
+    Parameters
+    ----------
+    containing
+        Only versions whose definition's JSON text has this in it.
+    """
+    found: dict[str, list[FeatureVersion]] = {}
+    names = list(dict.fromkeys(map(fold, views)))
+    for start in range(0, len(names), _BATCH):
+        conditions: list[ColumnElement[bool]] = [_VIEWS.c.folded.in_(names[start : start + _BATCH])]
+        if containing is not None:
+            conditions.append(cast(_VERSIONS.c.definition, Text).contains(containing, autoescape=True))
+        for version in _select(connection, *conditions):
+            found.setdefault(fold(version.view), []).append(version)
+    return found
+
+
+def current_numbers(connection: Connection, views: Iterable[str]) -> dict[str, int]:
+    """Return the number of the version applied last of several views, by the view's folded name."""
+    names = list(dict.fromkeys(map(fold, views)))
+    return {
+        row.folded: row.current_version
+        for start in range(0, len(names), _BATCH)
+        for row in connection.execute(
+            select(_VIEWS.c.folded, _VIEWS.c.current_version).where(_VIEWS.c.folded.in_(names[start : start + _BATCH]))
+        )
+    }
 
 
 def find(connection: Connection, view: str, number: int) -> FeatureVersion:

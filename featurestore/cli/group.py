@@ -28,6 +28,8 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
     "Define and materialize": {
         "init": Verb("init:init", "Make a store and its featurestore.toml."),
         "plan": Verb("plan:plan", "Show what applying these definitions would change."),
+        "check": Verb("check:check", "Whether proposed definitions and schemas break what is live: a gate for CI."),
+        "ack": Verb("ack:ack", "Accept what `check` blocks, for a reason and a time."),
         "apply": Verb("apply:apply", "Record feature views and sets as versions."),
         "materialize": Verb("materialize:materialize", "Compute the rows of a feature version."),
         "refresh": Verb("refresh:refresh", "Bring every version that anyone reads up to date."),

@@ -10,13 +10,17 @@ import click
 
 from featurestore.cli.command import verb
 from featurestore.errors import ConfigError
+from featurestore.model.policy import SEVERITIES, Policy
 from featurestore.model.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from featurestore.cli.command import Session
 
 __all__ = ["init"]
 
+_POLICY = Policy()
 _COMMENTS = {
     "memory_limit": "that a query may use before it spills to disk",
     "threads": "of the offline store's engines; 0 takes one per core",
@@ -71,8 +75,18 @@ def _text(folder: str) -> str:
         "",
         "# The defaults; FEATURESTORE_THREADS=2 and so on win.",
     ]
-    for item in fields(Settings):
+    for item in (item for item in fields(Settings) if item.name in _COMMENTS):
         value = item.default
         text = f'"{value}"' if isinstance(value, str) else str(value).lower()
         lines.append(f"# {item.name} = {text}   # {_COMMENTS[item.name]}")
+    lines += [
+        "",
+        "# What a proposed change may do to those it reaches (docs/ci-gate.md): block, warn or allow.",
+        "# [policy]",
+        *(f"# {severity} = {_inline(getattr(_POLICY, severity))}" for severity in SEVERITIES),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _inline(table: Mapping[str, str]) -> str:
+    return "{ " + ", ".join(f'{key} = "{value}"' for key, value in table.items()) + " }"

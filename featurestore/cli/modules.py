@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-__all__ = ["load_definitions"]
+__all__ = ["load_definitions", "module_files"]
 
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
@@ -53,7 +53,7 @@ def load_definitions(paths: Sequence[str | Path]) -> list[FeatureView | FeatureS
     found: dict[str, tuple[FeatureView | FeatureSet, Path]] = {}
     for path in paths:
         given = Path(path)
-        for file in _files(given):
+        for file in module_files(given):
             for definition in _definitions(_import(file, _import_root(given, file))):
                 _add(found, definition, file)
     if not found:
@@ -65,7 +65,17 @@ def load_definitions(paths: Sequence[str | Path]) -> list[FeatureView | FeatureS
     return [definition for definition, _ in found.values()]
 
 
-def _files(path: Path) -> list[Path]:
+def module_files(path: str | Path) -> list[Path]:
+    """Return a Python file, or those of a folder and its subfolders, sorted.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file or folder.
+    DefinitionError
+        If the file is no Python file.
+    """
+    path = Path(path)
     if path.is_file():
         if path.suffix != ".py":
             message = f"{str(path)!r} is not a Python file: name a .py file or a folder that holds some."

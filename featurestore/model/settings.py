@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from featurestore.model.policy import Policy
+
 __all__ = ["Settings"]
 
 
@@ -36,6 +38,8 @@ class Settings:
         It may hold a password, so it is never shown.
     key_prefix
         Begins the name of each of our keys there.
+    policy
+        What proposed changes may do to those they reach.
     """
 
     memory_limit: str = "2GB"
@@ -48,3 +52,4 @@ class Settings:
     on_violation: str = "block"
     online: str = field(default="lmdb", repr=False)
     key_prefix: str = "featurestore"
+    policy: Policy = field(default_factory=Policy)

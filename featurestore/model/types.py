@@ -31,6 +31,8 @@ __all__ = [
 
 _SCALARS = ("Int32", "Int64", "Float32", "Float64", "Bool", "String", "Bytes", "Date", "Timestamp")
 _MAX_PRECISION = 38
+_FLOATS = frozenset({"Float32", "Float64"})
+_WIDER = {"Int32": ("Int64", "Float64"), "Float32": ("Float64",), "Date": ("Timestamp",)}
 
 KEY_KINDS = frozenset({"Int32", "Int64", "String", "Bytes", "Bool", "Date"})
 """Kinds that a join key may have: exact equality, one byte form."""
@@ -63,6 +65,21 @@ class FeatureType:
 
     def __repr__(self) -> str:
         return str(self)
+
+    def widens_to(self, other: FeatureType) -> bool:
+        """Return whether every value of this type is, unchanged, a value of the other."""
+        if self == other:
+            return True
+        if other.kind == "Embedding":
+            return self.kind == "List" and self.item is not None and self.item.kind in _FLOATS
+        if other.kind == "List":
+            if self.kind == "Embedding":
+                return other.item is not None and other.item.kind in _FLOATS
+            return self.item is not None and other.item is not None and self.item.widens_to(other.item)
+        if other.kind == "Decimal" and self.kind == "Decimal":
+            (precision, scale), (wide_precision, wide_scale) = self.parameters, other.parameters
+            return wide_scale >= scale and wide_precision - wide_scale >= precision - scale
+        return other.kind in _WIDER.get(self.kind, ())
 
 
 Int32 = FeatureType("Int32")

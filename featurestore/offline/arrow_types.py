@@ -23,6 +23,7 @@ import re
 import pyarrow as pa
 
 from featurestore.errors import DefinitionError
+from featurestore.model.column_types import to_duckdb
 from featurestore.model.types import (
     Bool,
     Bytes,
@@ -53,18 +54,6 @@ _ARROW: dict[str, pa.DataType] = {
     "Bytes": pa.binary(),
     "Date": pa.date32(),
     "Timestamp": pa.timestamp("us", tz="UTC"),
-}
-
-_DUCKDB = {
-    "Int32": "INTEGER",
-    "Int64": "BIGINT",
-    "Float32": "FLOAT",
-    "Float64": "DOUBLE",
-    "Bool": "BOOLEAN",
-    "String": "VARCHAR",
-    "Bytes": "BLOB",
-    "Date": "DATE",
-    "Timestamp": "TIMESTAMP WITH TIME ZONE",
 }
 
 _FROM_DUCKDB = {
@@ -108,17 +97,6 @@ def to_arrow(type_: FeatureType) -> pa.DataType:
     if type_.kind == "Embedding":
         return pa.list_(pa.float32(), type_.parameters[0])
     return _ARROW[type_.kind]
-
-
-def to_duckdb(type_: FeatureType) -> str:
-    """Return DuckDB's name of `type_`, as `DESCRIBE` prints it."""
-    if type_.kind == "Decimal":
-        return "DECIMAL({},{})".format(*type_.parameters)
-    if type_.kind == "List" and type_.item is not None:
-        return f"{to_duckdb(type_.item)}[]"
-    if type_.kind == "Embedding":
-        return f"FLOAT[{type_.parameters[0]}]"
-    return _DUCKDB[type_.kind]
 
 
 def from_arrow(type_: pa.DataType, *, where: str) -> FeatureType:

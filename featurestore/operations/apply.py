@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import sources, versions
@@ -11,14 +12,17 @@ from featurestore.operations.code import code_state
 from featurestore.operations.contracts import apply_contracts
 from featurestore.operations.feature_sets import apply_set, require_no_set
 from featurestore.operations.plan import listed, make_plan, plan
+from featurestore.operations.rulings import acknowledged, plan_rulings, refuse_blocked
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from featurestore.catalog.database import Transaction
     from featurestore.model.feature_set import FeatureSetVersion
     from featurestore.model.version import CodeState, FeatureVersion
     from featurestore.operations.context import Context
     from featurestore.operations.define import Defined
-    from featurestore.operations.plan import Definitions, ViewChange
+    from featurestore.operations.plan import Definitions, Plan, ViewChange
 
 __all__ = ["apply"]
 
@@ -37,12 +41,17 @@ def apply(context: Context, definitions: Definitions) -> list[FeatureVersion | F
     ------
     DefinitionError, ContractError, SourceError, NotFoundError, RequestError
         As `plan`; then nothing is applied.
+    BlockedError
+        If a feature that a live model reads is removed, retyped or taken from elsewhere, the policy refuses that, and
+        nobody has accepted it; then nothing is applied.
     ConflictError
         If other processes keep changing the same views.
     """
     context.catalog.require_writable()
     every = listed(definitions)
     proposed = plan(context, every)
+    with context.catalog.read() as connection:
+        _require_allowed(context, connection, proposed, datetime.now(UTC))
     for source, _ in {item[0].name: item for defined in proposed.defined for item in defined.sources}.values():
         context.reader.keep(source)
     sets = [change.feature_set for change in proposed.sets]
@@ -52,6 +61,7 @@ def apply(context: Context, definitions: Definitions) -> list[FeatureVersion | F
             with context.catalog.write() as tx:
                 for change in proposed.changes:
                     versions.require_current(tx.connection, change.view, change.before)
+                _require_allowed(context, tx.connection, proposed, tx.now)
                 done: dict[str, FeatureVersion | FeatureSetVersion] = {
                     fold(change.view): _apply_view(tx, change, defined, code)
                     for change, defined in zip(proposed.changes, proposed.defined, strict=True)
@@ -67,6 +77,12 @@ def apply(context: Context, definitions: Definitions) -> list[FeatureVersion | F
         with context.catalog.read() as connection:
             proposed = make_plan(connection, proposed.defined, sets)
     raise AssertionError
+
+
+def _require_allowed(context: Context, connection: Connection, proposed: Plan, now: datetime) -> None:
+    """Hold that the policy lets the plan pass, or that somebody has accepted what it does."""
+    ruled = plan_rulings(connection, proposed.changes, proposed.defined, context.settings.policy)
+    refuse_blocked(acknowledged(connection, ruled, now))
 
 
 def _apply_view(tx: Transaction, change: ViewChange, defined: Defined, code: CodeState) -> FeatureVersion:

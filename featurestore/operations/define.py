@@ -9,7 +9,7 @@ from featurestore.errors import ContractError, DefinitionError, nearest
 from featurestore.lineage.sql import analyse
 from featurestore.model.contract import Contract
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata, SourceDefinition, digest
-from featurestore.model.types import Float64, Int64, Timestamp
+from featurestore.model.types import Timestamp
 from featurestore.offline.arrow_types import from_duckdb
 from featurestore.offline.compute import function_source
 from featurestore.offline.values import default_to_json
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from featurestore.model.view import Feature, FeatureView
     from featurestore.operations.context import Context
 
-__all__ = ["Defined", "define"]
+__all__ = ["Defined", "Schemas", "define"]
 
 Schemas = dict[str, dict[str, str]]
+"""Source name -> column -> DuckDB type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,13 @@ class _Reading:
     window: tuple[str, str] | None
 
 
-def define(context: Context, view: FeatureView) -> Defined:
+def define(context: Context, view: FeatureView, schemas: Schemas | None = None) -> Defined:
     """Resolve a view.
+
+    Parameters
+    ----------
+    schemas
+        Source name -> column -> DuckDB type; None reads them of the sources as they are now.
 
     Raises
     ------
@@ -73,7 +79,8 @@ def define(context: Context, view: FeatureView) -> Defined:
     SourceError
         If a source cannot be read.
     """
-    schemas = {source.name: context.reader.schema(source) for source in view.sources}
+    if schemas is None:
+        schemas = {source.name: context.reader.schema(source) for source in view.sources}
     always = [*view.entity.keys, *(name for name in (view.event_time, view.created_time) if name is not None)]
     if view.sql is not None:
         reading = _read_sql(context, view, schemas, always)
@@ -191,7 +198,7 @@ def _read_columns(view: FeatureView, schemas: Schemas, always: list[str]) -> _Re
 def _check_frame(view: FeatureView, reading: _Reading) -> None:
     for key, type_ in view.entity.keys.items():
         found = _output(view, key, "the join key", reading)
-        if not _fits(found, type_):
+        if not found.widens_to(type_):
             raise ContractError(_mismatch(view, f"join key {key!r}", type_, found))
     for name, what in ((view.event_time, "the event time"), (view.created_time, "the created time")):
         if name is not None and _output(view, name, what, reading).kind not in {"Timestamp", "Date"}:
@@ -230,7 +237,7 @@ def _feature(
 ) -> FeatureDefinition:
     found = _output(view, feature.name, "a declared feature", reading)
     type_ = feature.type or found
-    if not _fits(found, type_):
+    if not found.widens_to(type_):
         raise ContractError(_mismatch(view, f"feature {feature.name!r}", type_, found))
     uses = {(use[0], use[1]): use[2] for use in reading.uses[feature.name]}
     for pair in key_reads:
@@ -244,22 +251,3 @@ def _feature(
         reading.exact,
         feature.description,
     )
-
-
-def _fits(found: FeatureType, declared: FeatureType) -> bool:
-    """Return whether every value of type `found` is, unchanged, a value of type `declared`."""
-    if found == declared:
-        return True
-    if declared.kind == "Embedding":
-        return found.kind == "List" and found.item is not None and found.item.kind in {"Float32", "Float64"}
-    if declared.kind == "List":
-        if found.kind == "Embedding":
-            return declared.item is not None and declared.item.kind in {"Float32", "Float64"}
-        return found.item is not None and declared.item is not None and _fits(found.item, declared.item)
-    if declared.kind == "Decimal" and found.kind == "Decimal":
-        digits = found.parameters[0] - found.parameters[1]
-        return (
-            declared.parameters[1] >= found.parameters[1] and declared.parameters[0] - declared.parameters[1] >= digits
-        )
-    widened = {"Int32": (Int64, Float64), "Float32": (Float64,), "Date": (Timestamp,)}
-    return declared in widened.get(found.kind, ())

@@ -51,19 +51,20 @@ def store(folder: Path, online: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield opened
 
 
+def make_view(wind: str = "wind", **changes: object) -> fs.FeatureView:
+    settings: dict[str, object] = {
+        "entity": AIRPORT,
+        "source": fs.ParquetSource("weather", path="weather/*.parquet"),
+        "sql": f"select origin, time_hour, temp, {wind} as wind from weather",
+        "event_time": "time_hour",
+        "ttl": timedelta(hours=6),
+    }
+    return fs.FeatureView("airport_weather", **{**settings, **changes})  # type: ignore[arg-type]  # any change
+
+
 @pytest.fixture
 def view() -> ViewMaker:
-    def make(wind: str = "wind", **changes: object) -> fs.FeatureView:
-        settings: dict[str, object] = {
-            "entity": AIRPORT,
-            "source": fs.ParquetSource("weather", path="weather/*.parquet"),
-            "sql": f"select origin, time_hour, temp, {wind} as wind from weather",
-            "event_time": "time_hour",
-            "ttl": timedelta(hours=6),
-        }
-        return fs.FeatureView("airport_weather", **{**settings, **changes})  # type: ignore[arg-type]  # any change
-
-    return make
+    return make_view
 
 
 @pytest.fixture
