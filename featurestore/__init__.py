@@ -73,8 +73,7 @@ _HOMES = {
         "AuthenticationError BlockedError CollisionError ConfigError ConflictError ContractError CorruptError "
         "DeadlineError DefinitionError FeatureStoreError LockMismatchError NotActiveError NotFoundError "
         "NotMaterializedError NotPublishedError OverloadedError PermissionDeniedError QuarantineError ReadOnlyError "
-        "RequestError "
-        "SourceError UnavailableError"
+        "RequestError SourceError UnavailableError"
     ),
     "featurestore.model.contract": "Contract Expect Freshness Volume",
     "featurestore.model.entity": "Entity",
