@@ -208,21 +208,30 @@ class PushLog:
         journal = sqlite3.connect(self._journal, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         journal.execute("PRAGMA journal_mode = wal")
         journal.execute("PRAGMA synchronous = full")
+        journal.execute("BEGIN IMMEDIATE")
         for statement in _TABLES:
             journal.execute(statement)
+        journal.execute("COMMIT")
         return journal
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that sees one state; of an empty log if there is none."""
-        there = self._journal.exists()
-        place = f"{self._journal.absolute().as_uri()}?mode=ro" if there else ":memory:"
-        with closing(sqlite3.connect(place, timeout=_BUSY_SECONDS, isolation_level=None, uri=there)) as journal:
-            if not there:
-                for statement in _TABLES:
-                    journal.execute(statement)
+        with closing(self._readable()) as journal:
             journal.execute("BEGIN")
             yield journal
+
+    def _readable(self) -> sqlite3.Connection:
+        if self._journal.exists():
+            place = f"{self._journal.absolute().as_uri()}?mode=ro"
+            journal = sqlite3.connect(place, timeout=_BUSY_SECONDS, isolation_level=None, uri=True)
+            if journal.execute("SELECT 1 FROM sqlite_master WHERE name = 'pushes'").fetchone():
+                return journal
+            journal.close()  # the first push is making it
+        empty = sqlite3.connect(":memory:", isolation_level=None)
+        for statement in _TABLES:
+            empty.execute(statement)
+        return empty
 
     # ------------------------------------------------------------------------------------------------ folding
 

@@ -169,3 +169,11 @@ def test_a_log_that_cannot_be_written_says_so(tmp_path: Path, log: PushLog) -> N
     (tmp_path / "sources" / "s" / "journal.db").write_bytes(b"no database" * 200)
     with pytest.raises(ConfigError, match="cannot write the log of source 's'"):
         log.append(table(1))
+
+
+def test_a_log_that_the_first_push_is_just_making_is_an_empty_one(tmp_path: Path, log: PushLog) -> None:
+    (tmp_path / "sources" / "s").mkdir(parents=True)
+    (tmp_path / "sources" / "s" / "journal.db").touch()
+    assert (log.fold(), log.files()) == (0, [])
+    log.append(table(1))
+    assert (log.fold(), folded(log)) == (1, [1])
