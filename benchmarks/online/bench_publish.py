@@ -128,7 +128,7 @@ def feast(folder: Path, url: str, size: Size) -> Run:
     python = environment(BENCH / "feast-redis", FEAST)
     script = Path(__file__).with_name("feast_publish.py")
     arguments = [str(folder), url, str(size.entities), str(size.views), str(size.features), SEEN.isoformat()]
-    return _run([str(python.absolute()), str(script), *arguments])
+    return _run([str(python.absolute()), "-P", str(script), *arguments])  # our modules are not beside Feast's
 
 
 def _run(command: list[str]) -> Run:

@@ -35,6 +35,8 @@ from featurestore.online.keys import encode_keys
 
 __all__ = ["FORMAT", "RowBlock", "RowCodec", "Selection", "encode_rows"]
 
+_EVENT_TIME = slice(0, 8)
+
 FORMAT = 1
 """Version of the layout above, recorded with each generation."""
 
@@ -71,7 +73,7 @@ class RowCodec:
         self._variable = groups.pop("ends", [])
         self._groups = {field: members for field, members in groups.items() if not field.endswith(" vector")}
         self._vectors = [members[0] for field, members in groups.items() if field.endswith(" vector")]
-        self._head = np.dtype(
+        self.head = np.dtype(
             [
                 ("event time", "<i8"),
                 ("nulls", "u1", ((len(self.columns) + 7) // 8,)),
@@ -80,9 +82,10 @@ class RowCodec:
                 *([("ends", "<u4", (len(self._variable),))] if self._variable else []),
             ]
         )
-        missing = np.zeros(1, self._head)
+        missing = np.zeros(1, self.head)
         missing["nulls"] = 0xFF
         self._missing = missing.tobytes()
+        (self.null_bits,) = self.slices("nulls")
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON form, recorded with a generation; `from_schema` reads it."""
@@ -122,7 +125,7 @@ class RowCodec:
         ContractError
             If a column has another type, or an event time is null.
         """
-        heads = np.zeros(batch.num_rows, self._head)
+        heads = np.zeros(batch.num_rows, self.head)
         if event_time is not None:
             times = batch.column(event_time)
             if times.null_count:
@@ -174,20 +177,26 @@ class RowCodec:
             filled = [instead if row is None else row for row in rows]
         else:
             filled = rows  # type: ignore[assignment]  # none is None
-        return RowBlock(self, self._heads(filled), filled, found)
+        return RowBlock(self, self.heads(filled), filled, found)
 
-    def _heads(self, rows: Sequence[bytes]) -> Numbers:
-        size = self._head.itemsize
-        joined = b"".join([row[:size] for row in rows] if self._variable else rows)
-        if len(joined) == size * len(rows):
-            heads = np.frombuffer(joined, self._head)
-            if self._variable:
-                expected = heads["ends"][:, -1].astype(np.int64) + size
-                whole = bool((np.fromiter(map(len, rows), np.int64, len(rows)) == expected).all())
-            else:
-                whole = set(map(len, rows)) <= {size}
-            if whole:
-                return heads
+    def heads(self, rows: Sequence[bytes]) -> bytes:
+        """Return the heads of rows, one after the other.
+
+        Raises
+        ------
+        CorruptError
+            If a row does not have this codec's size.
+        """
+        size = self.head.itemsize
+        if not self._variable:
+            if set(map(len, rows)) <= {size}:
+                return rows[0] if len(rows) == 1 else b"".join(rows)
+        else:
+            joined = b"".join([row[:size] for row in rows])
+            if len(joined) == size * len(rows):
+                expected = np.frombuffer(joined, self.head)["ends"][:, -1].astype(np.int64) + size
+                if (np.fromiter(map(len, rows), np.int64, len(rows)) == expected).all():
+                    return joined
         message = (
             f"a row of the online store has not the size of its columns ({size} bytes and its variable part): "
             "publish the version again."
@@ -230,35 +239,58 @@ class RowCodec:
         """Return how many features one field of the head holds; a vector is one."""
         return len(self._groups[field]) if field in self._groups else 1
 
+    def slices(self, field: str, indices: Sequence[int] | None = None) -> list[slice]:
+        """Return where a field of the head lies in a row, or some of its features, in that order."""
+        dtype, start = (self.head.fields or {})[field][:2]
+        if indices is None:
+            return [slice(start, start + dtype.itemsize)]
+        size = dtype.itemsize // self.width(field)
+        return [slice(start + size * index, start + size * (index + 1)) for index in indices]
+
     @property
     def head_size(self) -> int:
         """Bytes of a row without its variable part."""
-        return self._head.itemsize
+        return self.head.itemsize
 
 
 class RowBlock:
-    """Rows of one read, their heads decoded: made by `RowCodec.open`, read through a `Selection`.
+    """Rows of one read: made by `RowCodec.open`, read through a `Selection`.
+
+    Many rows are read as one array. One row, what most requests ask for, is read as the bytes it is: to a process that
+    answers one small call after another, each library it enters is a cold one.
 
     Attributes
     ----------
-    heads
-        Shape `(n,)`, structured as the codec's head.
+    data
+        The heads, one after the other.
     rows
         The rows' bytes; where a key was not found, those of the row that stands there.
     found
         Whether there was a row, shape `(n,)`; None if there always was.
     """
 
-    __slots__ = ("codec", "found", "heads", "rows")
+    __slots__ = ("codec", "data", "found", "rows")
 
-    def __init__(self, codec: RowCodec, heads: Numbers, rows: Sequence[bytes], found: Bits | None) -> None:
+    def __init__(self, codec: RowCodec, data: bytes, rows: Sequence[bytes], found: Bits | None) -> None:
         self.codec = codec
-        self.heads = heads
+        self.data = data
         self.rows = rows
         self.found = found
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def heads(self) -> Numbers:
+        """The heads, shape `(n,)`, structured as the codec's."""
+        return np.frombuffer(self.data, self.codec.head)
+
+    def before(self, moment: int) -> Bits | None:
+        """Return which rows have an event time before this one, shape `(n,)`; None if none has."""
+        if len(self.rows) == 1 and int.from_bytes(self.data[_EVENT_TIME], "little", signed=True) >= moment:
+            return None
+        late: Bits = self.event_times < moment
+        return late if np.count_nonzero(late) else None
 
     @property
     def event_times(self) -> Numbers:
@@ -269,7 +301,7 @@ class RowBlock:
     def replaced(self, where: Bits, row: bytes) -> RowBlock:
         """Return a block with another row at some places, shape `(n,)`; `found` stays."""
         rows = [row if away else kept for kept, away in zip(self.rows, where.tolist(), strict=True)]
-        return RowBlock(self.codec, self.codec._heads(rows), rows, self.found)  # noqa: SLF001 - one mechanism, two classes
+        return RowBlock(self.codec, self.codec.heads(rows), rows, self.found)
 
     def cells(self, place: _Place) -> list[bytes]:
         """Return the bytes of a String, Bytes or List feature in each row."""
@@ -294,7 +326,7 @@ class Selection:
         Bytes of one value; 0 for variable width.
     """
 
-    __slots__ = ("_bits", "_fields", "offsets", "places", "widths")
+    __slots__ = ("_bits", "_fields", "_slices", "offsets", "places", "widths")
 
     def __init__(self, codec: RowCodec, wanted: Sequence[str]) -> None:
         self.places = tuple(codec.place(name) for name in wanted)
@@ -320,15 +352,20 @@ class Selection:
             (field, None if indices == list(range(codec.width(field))) else indices)
             for field, indices in fields.items()
         ]
+        self._slices = tuple(part for field, indices in self._fields for part in codec.slices(field, indices))
 
     def fixed(self, block: RowBlock) -> bytes:
         """Return the values of the features of fixed width, little endian, feature after feature: a copy for a dtype.
 
         Those of a feature begin at `offset * n` and take `width * n` bytes, for the n rows of the block.
         """
+        if len(block) == 1:  # as they lie
+            data = block.data
+            return b"".join([data[part] for part in self._slices])
         parts = []
+        heads = block.heads
         for field, indices in self._fields:
-            values = block.heads[field]  # shape (n, features of the field), or (n, length) of a vector
+            values = heads[field]  # shape (n, features of the field), or (n, length) of a vector
             if field.endswith(" vector"):
                 parts.append(values.tobytes() * len(indices or [0]))  # as often as one request names it
             else:
@@ -337,6 +374,8 @@ class Selection:
 
     def nulls(self, block: RowBlock) -> Bits | None:
         """Return whether values are null, shape `(features, n)`; None if none of the rows' is."""
+        if len(block) == 1 and not any(block.data[block.codec.null_bits]):
+            return None
         bits: Numbers = block.heads["nulls"]
         if not np.count_nonzero(bits):
             return None

@@ -21,6 +21,7 @@ from featurestore.model.history import Generation
 from featurestore.model.status import STATUS_BY_CODE, Status
 from featurestore.model.times import from_micros
 from featurestore.model.types import FeatureType
+from featurestore.online.arrays import Numbers
 from featurestore.online.base import PUSHES, OnlineStore
 from featurestore.online.codec import RowBlock, RowCodec
 from featurestore.online.keys import KeyValues, encode_keys
@@ -198,22 +199,20 @@ class GroupRows:
         The rows; where none is shown, the group's `fill` stands.
     found
         Whether there was a row, shape `(n,)`; None if there always was.
-    event_times
-        Microseconds since 1970 UTC of the rows found, expired ones too, shape `(n,)`; 0 where there was none.
     codes
         Positions in `STATUS_BY_CODE`, uint8, shape `(features, n)`; None if every cell is PRESENT.
     """
 
-    __slots__ = ("block", "codes", "event_times", "found", "group")
+    __slots__ = ("_read", "block", "codes", "found", "group")
 
     def __init__(self, group: ReadGroup, block: RowBlock, at: int) -> None:
         self.group = group
         self.found = block.found
-        self.event_times = block.event_times
+        self._read = block
         expired = None
         if group.ttl is not None:
-            late = self.event_times < max(at - group.ttl, _EARLIEST)
-            if np.count_nonzero(late):
+            late = block.before(max(at - group.ttl, _EARLIEST))
+            if late is not None:
                 expired = late if block.found is None else late & block.found
                 block = block.replaced(expired, group.fill)
         self.block = block
@@ -227,6 +226,11 @@ class GroupRows:
             self.codes[:, ~block.found] = _NOT_FOUND
         if expired is not None:
             self.codes[:, expired] = _EXPIRED
+
+    @property
+    def event_times(self) -> Numbers:
+        """Microseconds since 1970 UTC of the rows found, expired ones too, shape `(n,)`; 0 where there was none."""
+        return self._read.event_times
 
 
 class RowAnswer:
