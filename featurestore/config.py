@@ -126,6 +126,8 @@ class _Serving(BaseModel):
     metrics_address: str | None = None
     log_format: str = Field(_SERVING_DEFAULTS.log_format, pattern="^(text|json)$")
     access_log: bool = _SERVING_DEFAULTS.access_log
+    log_answers: float = Field(_SERVING_DEFAULTS.log_answers, ge=0, le=1)
+    log_answers_bytes: int = Field(_SERVING_DEFAULTS.log_answers_bytes, ge=1 << 20)
     otlp_endpoint: str | None = None
 
 

@@ -43,6 +43,7 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--metrics-address", "Where Prometheus may ask.", {"metavar": _ADDRESS}),
     ("--log-format", "Of the lines on standard error.", {"type": click.Choice(["text", "json"])}),
     ("--access-log/--no-access-log", "Whether to log every call.", {}),
+    ("--log-answers", "Share of the reads whose answers are kept.", {"type": float, "metavar": "SHARE"}),
     ("--otlp-endpoint", "Where OpenTelemetry traces go.", {"metavar": "URL"}),
 )
 

@@ -54,6 +54,10 @@ class ServingSettings:
         `"text"`, or `"json"`: one object a line.
     access_log
         Whether every call is logged, not only those that change something.
+    log_answers
+        Share of the reads, from 0 to 1, whose answers are kept as Parquet in the store's folder, for `skew`.
+    log_answers_bytes
+        Of these files together; the oldest are removed.
     otlp_endpoint
         Where OpenTelemetry traces go; None: what `OTEL_EXPORTER_OTLP_ENDPOINT` says, else nowhere.
     """
@@ -80,6 +84,8 @@ class ServingSettings:
     metrics_address: str | None = None
     log_format: str = "text"
     access_log: bool = False
+    log_answers: float = 0.0
+    log_answers_bytes: int = 1 << 30
     otlp_endpoint: str | None = None
 
     @property

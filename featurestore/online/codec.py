@@ -241,7 +241,8 @@ class RowCodec:
 
     def slices(self, field: str, indices: Sequence[int] | None = None) -> list[slice]:
         """Return where a field of the head lies in a row, or some of its features, in that order."""
-        dtype, start = (self.head.fields or {})[field][:2]
+        fields: Mapping[str, Any] = self.head.fields or {}
+        dtype, start = fields[field][:2]
         if indices is None:
             return [slice(start, start + dtype.itemsize)]
         size = dtype.itemsize // self.width(field)

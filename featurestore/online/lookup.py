@@ -156,6 +156,8 @@ class ReadPlan:
         Request column to the type of the key it is for.
     known
         Request columns that may be there though nothing needs them.
+    model
+        The model version whose lock names the columns; None if none does.
 
     Raises
     ------
@@ -163,7 +165,7 @@ class ReadPlan:
         As `OnlineStore.schema`; also if a generation does not hold a feature with its version's type.
     """
 
-    __slots__ = ("__weakref__", "columns", "groups", "keys", "known")
+    __slots__ = ("__weakref__", "columns", "groups", "keys", "known", "model")
 
     def __init__(
         self,
@@ -171,7 +173,10 @@ class ReadPlan:
         columns: Sequence[ColumnPlan],
         keys: Mapping[str, FeatureType],
         known: Collection[str] = (),
+        *,
+        model: str | None = None,
     ) -> None:
+        self.model = model
         self.columns = tuple(columns)
         self.keys = dict(keys)
         self.known = frozenset(known)
@@ -242,12 +247,15 @@ class RowAnswer:
         What was asked for.
     parts
         What was found, a part for each of the plan's groups.
+    at
+        The time of the question, microseconds since 1970 UTC.
     """
 
-    __slots__ = ("_rows", "parts", "plan")
+    __slots__ = ("_rows", "at", "parts", "plan")
 
-    def __init__(self, plan: ReadPlan, parts: Sequence[GroupRows]) -> None:
+    def __init__(self, plan: ReadPlan, parts: Sequence[GroupRows], at: int) -> None:
         self.plan = plan
+        self.at = at
         self.parts = tuple(parts)
         self._rows = len(parts[0].block) if parts else 0
 
@@ -313,7 +321,7 @@ def lookup(store: OnlineStore, plan: ReadPlan, entities: Mapping[str, KeyValues]
             rows = newest(rows, store.pushed(generation.id, encoded), at if group.timed else _LATEST)
         block = group.codec.open(rows, group.fill)
         parts.append(GroupRows(group, block, at))
-    return RowAnswer(plan, parts)
+    return RowAnswer(plan, parts, at)
 
 
 def _too_early(plan: ColumnPlan, at: int) -> RequestError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +74,26 @@ class AnswerColumn:
     values: pa.Array[Any]
     statuses: np.ndarray[Any, np.dtype[np.uint8]]
     event_times: pa.Array[Any] | None = None
+
+    def filtered(self, kept: pa.Array[Any]) -> AnswerColumn:
+        """Return the column with some of its rows: those where `kept`, booleans of shape `(n,)`, is true."""
+        return replace(
+            self,
+            values=self.values.filter(kept),
+            statuses=self.statuses[kept.to_numpy(zero_copy_only=False)],
+            event_times=None if self.event_times is None else self.event_times.filter(kept),
+        )
+
+    def joined(self, others: Sequence[AnswerColumn]) -> AnswerColumn:
+        """Return the column with the rows of others behind its own, which were read from the same snapshot."""
+        columns = (self, *others)
+        times = [one.event_times for one in columns if one.event_times is not None]
+        return replace(
+            self,
+            values=pa.concat_arrays([one.values for one in columns]),
+            statuses=np.concatenate([one.statuses for one in columns]),
+            event_times=pa.concat_arrays(times) if times else None,
+        )
 
 
 class OnlineFeatures:

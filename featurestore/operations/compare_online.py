@@ -1,33 +1,29 @@
 """Compare online: a sample of keys is asked for online and joined offline, and the two are compared cell by cell.
 
-The join is the one that makes training frames, at the time of the question, of exactly the snapshot that each online
-column says it was answered from. A value is what the frame would hold, TTL and default applied. Its state is read off
-the row that the join sees where neither counts: none is NOT_FOUND; one older than the TTL is EXPIRED; otherwise the
-value is there or null. No code of the online store takes part.
+The join (`replay.py`) is at the time of the question, of exactly the snapshot that each online column says it was
+answered from.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from featurestore.catalog import generations, snapshots, versions
+from featurestore.catalog import generations, snapshots
 from featurestore.errors import ConflictError, RequestError
-from featurestore.model.definition import FeatureDefinition
 from featurestore.model.reference import parse_reference
-from featurestore.model.status import STATUS_BY_CODE, Status
-from featurestore.model.times import from_micros, parse_time
-from featurestore.model.types import Timestamp, parse_type
+from featurestore.model.times import parse_time
+from featurestore.model.types import parse_type
 from featurestore.offline.arrow_types import to_arrow
-from featurestore.offline.join import Join, ViewRead
 from featurestore.offline.sample import sample_keys
 from featurestore.online.entities import read_entities
-from featurestore.operations.comparison import Cell, ColumnComparison, Example, OnlineComparison, judge
+from featurestore.operations.comparison import ColumnComparison, OnlineComparison
+from featurestore.operations.replay import AT, On, Replay, compare_column, key_columns
 from featurestore.operations.resolve import one_version
 
 if TYPE_CHECKING:
@@ -41,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OnlineReads", "compare_online"]
 
-On = tuple[tuple[str, str], ...]
 Key = tuple[Any, ...]
 
 _ROWS_A_READ = 1_000
@@ -82,7 +77,7 @@ def compare_online(
         entities = _sampled(context, told, keys, sample, seed)
     columns: dict[str, Any] = {**read_entities(entities, keys, ())}
     table = pa.table({name: pa.array(column, to_arrow(keys[name])) for name, column in columns.items()})
-    replay = _Replay(context, {name: parse_reference(reference).on for name, reference, _ in told.columns}, moment)
+    replay = _Replays(context, {name: parse_reference(reference).on for name, reference, _ in told.columns}, moment)
     found: list[ColumnComparison] = []
     for start in range(0, max(table.num_rows, 1), _ROWS_A_READ):
         block = table.slice(start, _ROWS_A_READ)
@@ -139,12 +134,7 @@ def _stored(context: Context, told: Description, sample: int, seed: int) -> dict
 def _reader(connection: Connection, reference: str) -> tuple[FeatureVersion, On]:
     parsed = parse_reference(reference)
     version = one_version(connection, replace(parsed, feature=None, on=(), name=None))
-    return version, _on(version, parsed.on)
-
-
-def _on(version: FeatureVersion, chosen: On) -> On:
-    """Return `(entity key, request column)` for every key, in key order."""
-    return tuple((key, dict(chosen).get(key, key)) for key, _ in version.definition.keys)
+    return version, key_columns(version.definition, parsed.on)
 
 
 def _stranger(type_: FeatureType, chance: random.Random) -> object:
@@ -176,14 +166,14 @@ class _Source:
     on: On
 
 
-class _Replay:
+class _Replays:
     """The offline side: joins by what the answers were read from, each opened once."""
 
     def __init__(self, context: Context, chosen: Mapping[str, On], moment: datetime) -> None:
         self._context = context
         self._chosen = chosen
         self._moment = moment
-        self._opened: dict[tuple[_Source, tuple[str, ...]], _Frame] = {}
+        self._opened: dict[tuple[_Source, tuple[str, ...]], Replay] = {}
 
     def compare(self, block: pa.Table, answers: Sequence[AnswerColumn]) -> list[ColumnComparison]:
         """Join the rows that were asked for as each column of the answer was looked up, and compare.
@@ -200,94 +190,20 @@ class _Replay:
             source = _Source(answer.view, answer.version, answer.snapshot, self._chosen[answer.name])
             groups.setdefault(source, []).append(answer)
         entities = block.to_pylist()
+        timed = block.append_column(AT, pa.array([self._moment] * block.num_rows, pa.timestamp("us", "UTC")))
         done = {}
         for source, members in groups.items():
             features = tuple(dict.fromkeys(member.feature for member in members))
-            if (source, features) not in self._opened:
-                self._opened[source, features] = _Frame(self._context, source, features, self._moment)
-            frame = self._opened[source, features]
-            seen = frame.see(block)
-            done.update({member.name: _compare(entities, seen, member, frame) for member in members})
+            replay = self._opened.get((source, features))
+            if replay is None:
+                replay = self._opened[source, features] = Replay(
+                    self._context,
+                    source.view,
+                    source.version,
+                    snapshot=source.snapshot,
+                    on=source.on,
+                    features=features,
+                )
+            seen = replay.see(timed)
+            done.update({member.name: compare_column(entities, seen, member, replay) for member in members})
         return [done[answer.name] for answer in answers]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What the join says of a block: the columns by feature, and for each row its state and the event time it has."""
-
-    values: Mapping[str, pa.ChunkedArray[Any]]
-    rows: Sequence[tuple[Status, datetime | None]]
-
-
-class _Frame:
-    """One snapshot joined at one moment, beside the rows that the join sees where neither TTL nor default counts."""
-
-    def __init__(self, context: Context, source: _Source, features: Sequence[str], moment: datetime) -> None:
-        with context.catalog.read() as connection:
-            version = versions.find(connection, source.view, source.version)
-            snapshot = snapshots.find(connection, source.snapshot)
-            stored = generations.everything(connection, source.view, source.version)
-        as_of = next((item.as_of for item in stored if item.snapshot == snapshot.id), None)
-        self.as_of = None if as_of is None else from_micros(as_of)
-        definition = version.definition
-        self.pushed = definition.reads_pushes
-        self._features, self._moment, self._ttl = features, moment, definition.ttl
-        shown = FeatureDefinition(*definition.keys[0])
-        times = [FeatureDefinition(definition.event_time, Timestamp)] if definition.event_time is not None else []
-        read = ViewRead(
-            definition,
-            context.paths(snapshot),
-            _on(version, source.on),
-            tuple((feature, f"value of {feature}") for feature in features),
-            version.reference,
-            snapshot.id,
-            len(snapshot.runs),
-        )
-        bare = replace(
-            read,
-            definition=replace(definition, ttl=None, features=(shown, *times)),
-            columns=((shown.name, "its key"), *((item.name, "its time") for item in times)),
-        )
-        order = [output for _, output in (*read.columns, *bare.columns)]
-        self._timed = bool(times)
-        self._join = Join((read, bare), timestamp="", as_of=None, order=order, at=moment, settings=context.settings)
-
-    def see(self, block: pa.Table) -> _Seen:
-        """Join a block of entities."""
-        table = self._join.run(block).table
-        keys = table.column("its key").to_pylist()
-        times = table.column("its time").to_pylist() if self._timed else [None] * len(keys)
-        values = {feature: table.column(f"value of {feature}") for feature in self._features}
-        return _Seen(values, [(self._status(key, time), time) for key, time in zip(keys, times, strict=True)])
-
-    def _status(self, key: object, time: datetime | None) -> Status:
-        if key is None:
-            return Status.NOT_FOUND
-        expired = time is not None and self._ttl is not None and self._moment - time > self._ttl
-        return Status.EXPIRED if expired else Status.PRESENT
-
-
-def _compare(
-    entities: Sequence[Mapping[str, Any]], seen: _Seen, answer: AnswerColumn, frame: _Frame
-) -> ColumnComparison:
-    offline = seen.values[answer.feature]
-
-    def cells() -> Iterator[Example]:
-        values = zip(offline.to_pylist(), answer.values.to_pylist(), answer.statuses.tolist(), strict=True)
-        told = [time for _, time in seen.rows] if answer.event_times is None else answer.event_times.to_pylist()
-        for entity, (status, time), online_time, (value, online_value, code) in zip(
-            entities, seen.rows, told, values, strict=True
-        ):
-            null = status is Status.PRESENT and value is None
-            joined = Cell(value, Status.NULL if null else status, time)
-            looked_up = Cell(online_value, STATUS_BY_CODE[code], online_time)
-            verdict = judge(joined, looked_up, frame.as_of, pushed=frame.pushed)
-            yield Example(verdict, entity, joined, looked_up)
-
-    return ColumnComparison.of(
-        cells(),
-        name=answer.name,
-        sources=((f"{answer.view}@v{answer.version}:{answer.feature}", answer.snapshot),),
-        offline_type=str(offline.type),
-        online_type=str(answer.values.type),
-    )

@@ -168,7 +168,8 @@ class OnlineReader:
                 keys = _every_key(connection)
             plans = [_column_plan(column, current) for column in columns]
             try:
-                plan = ReadPlan(self._context.online, plans, _keys(columns), keys)
+                model = found.reference if isinstance(found, models.ModelVersion) else None
+                plan = ReadPlan(self._context.online, plans, _keys(columns), keys, model=model)
             except NotPublishedError as error:  # publishes have overtaken it, and it is resolved again
                 if sequence == self._context.catalog.sequence():
                     raise CorruptError(f"the catalog names rows that are not there: {error}") from error

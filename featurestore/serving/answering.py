@@ -15,6 +15,7 @@ from featurestore.errors import UnavailableError
 from featurestore.model.serving import ServingSettings
 from featurestore.serving import control_service, push_service
 from featurestore.serving.access import Access
+from featurestore.serving.answer_log import AnswerLog
 from featurestore.serving.control_service import Operations
 from featurestore.serving.gate import Gate
 from featurestore.serving.health import Health, reflection_handler
@@ -69,6 +70,7 @@ def answer_from(
     ready: Callable[[], None] | None = None,
     operations: Operations | None = None,
     pushes: Pushes | None = None,
+    answer_log: AnswerLog | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain: refuse new calls and let those in flight end. The store stays open.
 
@@ -78,6 +80,8 @@ def answer_from(
         The store, where it answers operators too; None leaves `ControlService` away.
     pushes
         The store, where it takes pushed rows; None leaves `PushService` away.
+    answer_log
+        Keeps a sample of what is answered.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def answer_from(
     settings = options.settings
     access, meter, tracing = Access(settings), Meter(options.counters), start_tracing(settings)
     pool = CallPool(settings.threads, most=_MOST_THREADS, name="serve")
-    handlers = [handler(store, meter=meter, max_entities=settings.max_entities)]
+    handlers = [handler(store, meter=meter, answer_log=answer_log, max_entities=settings.max_entities)]
     services = [SERVICE]
     if operations is not None:
         handlers.append(control_service.handler(operations, writable=options.writable, identity=access.name))
@@ -121,7 +125,7 @@ def answer_from(
             if time.monotonic() - saved >= _SAVE_SECONDS:
                 saved = time.monotonic()
                 access.refresh()
-                meter.save(**_state(pool))
+                meter.save(**_state(pool, answer_log))
     finally:
         health.drain()
         server.stop(settings.grace).wait()
@@ -132,11 +136,17 @@ def answer_from(
             tracing.close()
 
 
-def _state(pool: CallPool) -> dict[str, float]:
+def _state(pool: CallPool, answer_log: AnswerLog | None) -> dict[str, float]:
     """Return how the worker stands; `monitoring.py` says what the names mean."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     resident = pages * resource.getpagesize()
-    return {"calls_in_flight": pool.running, "calls_queued": pool.queued, "worker_resident_bytes": resident}
+    return {
+        "calls_in_flight": pool.running,
+        "calls_queued": pool.queued,
+        "answer_rows_logged": answer_log.written if answer_log else 0,
+        "answer_rows_dropped": answer_log.dropped if answer_log else 0,
+        "worker_resident_bytes": resident,
+    }
 
 
 def _listen(server: grpc.Server, options: WorkerOptions) -> None:

@@ -138,6 +138,8 @@ def _text(bound: float) -> str:
 _GAUGES = {
     "calls_in_flight": "Calls that a thread is answering.",
     "calls_queued": "Calls that wait for a thread.",
+    "answer_rows_logged": "Rows of answers that were kept for `skew`, since the worker started.",
+    "answer_rows_dropped": "Rows of answers that were drawn for `skew` and found no room, since the worker started.",
     "worker_resident_bytes": "Memory of the workers; what they share counts for each.",
 }
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from featurestore.model.description import Description
     from featurestore.online.keys import KeyValues
     from featurestore.online.result import OnlineFeatures
+    from featurestore.serving.answer_log import AnswerLog
     from featurestore.serving.meter import Meter
 
 __all__ = ["OnlineReads", "handler"]
@@ -49,7 +50,11 @@ class OnlineReads(Protocol):
 
 
 def handler(
-    store: OnlineReads, *, meter: Meter | None = None, max_entities: int | None = None
+    store: OnlineReads,
+    *,
+    meter: Meter | None = None,
+    answer_log: AnswerLog | None = None,
+    max_entities: int | None = None,
 ) -> grpc.GenericRpcHandler:
     """Return the handler of both methods; answers leave it as bytes, since the codec writes them itself.
 
@@ -57,6 +62,8 @@ def handler(
     ----------
     meter
         Counts what is answered.
+    answer_log
+        Keeps a sample of it.
     max_entities
         Rows of one read; None: as many as a message holds.
     """
@@ -70,6 +77,8 @@ def handler(
         if isinstance(answer, RowAnswer):
             if meter is not None:
                 meter.read(answer)
+            if answer_log is not None:
+                answer_log.offer(request.asked, request.entities, answer)
             return encode_rows(answer, event_times=request.event_times)
         return encode_answer(answer, event_times=request.event_times)
 

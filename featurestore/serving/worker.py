@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ import pyarrow as pa
 from featurestore.config import load
 from featurestore.errors import FeatureStoreError
 from featurestore.model.serving import ServingSettings
+from featurestore.serving.answer_log import AnswerLog
 from featurestore.serving.answering import WorkerOptions, answer_from
 from featurestore.serving.logs import log_to_stderr
 from featurestore.store import FeatureStore
@@ -46,9 +48,23 @@ def run(options: WorkerOptions, *, stop: threading.Event, ready: Callable[[], No
     with (
         FeatureStore(root, settings, read_only=not options.writable) as store,
         store.following(FOLLOW_SECONDS),
+        _answer_log(root, options.settings) as answer_log,
     ):
         pushes = store if options.writable else None
-        answer_from(store, options, stop=stop, ready=ready, operations=store, pushes=pushes)
+        answer_from(store, options, stop=stop, ready=ready, operations=store, pushes=pushes, answer_log=answer_log)
+
+
+@contextmanager
+def _answer_log(root: Path, settings: ServingSettings) -> Iterator[AnswerLog | None]:
+    """Keep answers within the block, if any are to be kept."""
+    if not settings.log_answers:
+        yield None
+        return
+    answer_log = AnswerLog(root, settings.log_answers, most_bytes=settings.log_answers_bytes)
+    try:
+        yield answer_log
+    finally:
+        answer_log.close()
 
 
 @contextmanager
