@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from featurestore.catalog.place import check_folder, check_setting
 from featurestore.errors import ConfigError, NotFoundError, RequestError, nearest
 from featurestore.model.policy import ACTIONS, KINDS, REACHES, SEVERITIES, Policy
 from featurestore.model.serving import ROLE_NAMES, ServingSettings
@@ -23,13 +24,10 @@ from featurestore.model.settings import Settings
 from featurestore.model.times import parse_duration
 from featurestore.online.address import Address
 
-__all__ = ["CATALOG", "DEFAULT_FOLDER", "DEFAULT_TOML", "PREFIX", "load", "load_serving"]
+__all__ = ["DEFAULT_FOLDER", "DEFAULT_TOML", "PREFIX", "load", "load_serving"]
 
 DEFAULT_TOML = "featurestore.toml"
 DEFAULT_FOLDER = ".featurestore"
-CATALOG = "catalog.db"
-"""The file that makes a folder a store."""
-
 PREFIX = "FEATURESTORE_"
 """Of the environment variables that override settings."""
 
@@ -38,6 +36,8 @@ _SERVING_DEFAULTS = ServingSettings()
 _STORE = "store"
 _SERVING = "serving"
 _POLICY = "policy"
+_SECRET = {"catalog", "online"}
+"""Settings that may hold a password: they are not shown."""
 
 _Checked = TypeVar("_Checked", bound=BaseModel)
 
@@ -75,12 +75,18 @@ class _Sources(_Read):
     on_violation: str = Field(_DEFAULTS.on_violation, pattern="^(block|warn|off)$")
     online: str = _DEFAULTS.online
     key_prefix: str = Field(_DEFAULTS.key_prefix, pattern=r"^[A-Za-z0-9_.:-]+$")
+    catalog: str = _DEFAULTS.catalog
 
     @field_validator("online")
     @classmethod
     def _is_address(cls, value: str) -> str:
         Address.parse(value)  # its ConfigError tells no password
         return value
+
+    @field_validator("catalog")
+    @classmethod
+    def _is_catalog(cls, value: str) -> str:
+        return check_setting(value)
 
 
 def _listed(value: object) -> object:
@@ -167,7 +173,7 @@ def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = T
         settings = _settings(values, str(path))
     else:
         root, settings, policy = path, _settings({}, "the environment"), Policy()
-    return _check_folder(root.absolute(), create=create), replace(settings, policy=policy)
+    return _check_folder(root.absolute(), settings.catalog, create=create), replace(settings, policy=policy)
 
 
 def load_serving(
@@ -312,10 +318,11 @@ def _refused(error: ValidationError, kind: type[BaseModel], where: str) -> Confi
     from_environment = prefix and os.environ.get(variable)
     place = f"the environment variable {variable}" if from_environment else f"{name!r} in {where}"
     advice = " Write a size such as '2GB' or '512MB'." if name == "memory_limit" else ""
-    return ConfigError(f"{place} is {first['input']!r}, which is not allowed: {first['msg']}.{advice}")
+    said = "" if name in _SECRET else f"is {first['input']!r}, which "
+    return ConfigError(f"{place} {said}is not allowed: {first['msg']}.{advice}")
 
 
-def _check_folder(root: Path, *, create: bool) -> Path:
+def _check_folder(root: Path, catalog: str, *, create: bool) -> Path:
     if root.exists() and not root.is_dir():
         message = f"{str(root)!r} is neither a folder nor a .toml: name a store's folder or a featurestore.toml."
         raise ConfigError(message)
@@ -330,10 +337,6 @@ def _check_folder(root: Path, *, create: bool) -> Path:
         except OSError as error:
             message = f"the store's folder {str(root)!r} cannot be made: {error}."
             raise ConfigError(message) from error
-    elif not (root / CATALOG).exists():
-        message = (
-            f"{str(root)!r} is not empty and holds no {CATALOG}, so it is no feature store: "
-            "name an empty or a new folder, or a store's own."
-        )
-        raise ConfigError(message)
+    else:
+        check_folder(root, catalog)
     return root

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from featurestore import config
 from featurestore.catalog import activations, contracts, feature_sets, frames, models, snapshots, versions
-from featurestore.catalog.database import Catalog
+from featurestore.catalog.opening import open_catalog
 from featurestore.model.times import parse_time
 from featurestore.operations.context import Context, Progress
 from featurestore.operations.resolve import as_reference, one_version
@@ -91,7 +91,7 @@ class FeatureStore:
         if not read_only:
             root.mkdir(parents=True, exist_ok=True)
         self.root = root
-        self._context = Context(root, settings, Catalog(f"sqlite:///{root / 'catalog.db'}", read_only=read_only))
+        self._context = Context(root, settings, open_catalog(root, settings.catalog, read_only=read_only))
 
     @cached_property
     def _online(self) -> OnlineReader:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,13 @@ __all__ = ["need"]
 
 PACKAGES = {
     "redis-server": "redis-server",
+    "initdb": "postgresql",
+    "postgres": "postgresql",
 }
 """Program to its Debian package."""
+
+ASIDE = Path("/usr/lib/postgresql")
+"""Where Debian keeps the programs of each PostgreSQL release, in no PATH."""
 
 SKIP = "FEATURESTORE_TESTS_SKIP_MISSING"
 """Set to 1 on a machine where they cannot be installed: tests that need one are skipped instead of failing."""
@@ -22,7 +28,7 @@ SKIP = "FEATURESTORE_TESTS_SKIP_MISSING"
 
 def need(program: str) -> str:
     """Return the path of a program; the test that asks for one that is missing fails and says how to install it."""
-    path = shutil.which(program)
+    path = find(program)
     if path is None:
         message = f"this test starts {program!r}: install the package {PACKAGES[program]!r}, or set {SKIP}=1 to skip it"
         (pytest.skip if os.environ.get(SKIP) == "1" else pytest.fail)(message)
@@ -30,9 +36,15 @@ def need(program: str) -> str:
     return path
 
 
+def find(program: str) -> str | None:
+    """Return the path of a program, of the newest release where several are installed, or None."""
+    aside = sorted(ASIDE.glob(f"*/bin/{program}"), key=lambda path: int(path.parts[-3]))
+    return shutil.which(program) or (str(aside[-1]) if aside else None)
+
+
 def install() -> int:
     """Install what is missing where that needs no password, else name it; the tests that need it will fail."""
-    missing = sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
+    missing = sorted({package for program, package in PACKAGES.items() if find(program) is None})
     if not missing:
         return 0
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from featurestore.config import CATALOG, _Serving, _Sources, load, load_serving
+from featurestore.catalog.place import CATALOG_FILE
+from featurestore.config import _Serving, _Sources, load, load_serving
 from featurestore.errors import ConfigError, NotFoundError
 from featurestore.model.serving import ServingSettings
 from featurestore.model.settings import Settings
@@ -119,7 +120,7 @@ def test_a_folder_that_is_no_store_is_refused(folder: Path) -> None:
 
 
 def test_a_store_is_recognised_by_its_catalog(folder: Path) -> None:
-    write(folder / "store" / CATALOG, "")
+    write(folder / "store" / CATALOG_FILE, "")
     write(folder / "store" / "else", "")
     assert load(folder / "store")[0] == folder / "store"
     assert load(folder / "store", create=False)[0] == folder / "store"

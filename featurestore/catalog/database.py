@@ -9,20 +9,21 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy.exc import DBAPIError
 
 from featurestore.catalog import schema
-from featurestore.errors import ConfigError, ConflictError, ReadOnlyError
+from featurestore.catalog.sqlite import Sqlite
+from featurestore.errors import ConfigError, FeatureStoreError, ReadOnlyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["REVISION", "Catalog", "Transaction", "acting_as", "current_actor"]
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration that this release's tables are at."""
 
 _BUSY_SECONDS = 30
@@ -89,39 +90,81 @@ class Transaction:
         return key[0] if key and isinstance(key[0], int) else 0
 
 
+class Backend(Protocol):
+    """A kind of database that can hold a catalog."""
+
+    @property
+    def engine(self) -> Engine:
+        """Its connections."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it can be looked at without being made."""
+
+    @property
+    def read_options(self) -> Mapping[str, Any]:
+        """Of a connection whose transaction sees one state."""
+
+    @property
+    def glance_options(self) -> Mapping[str, Any]:
+        """Of a connection for one statement."""
+
+    @property
+    def write_options(self) -> Mapping[str, Any]:
+        """Of a connection whose transaction writes."""
+
+    def lock(self, connection: Connection) -> None:
+        """Let no other transaction write until this one ends; it has just begun."""
+
+    def is_missing_table(self, error: DBAPIError) -> bool:
+        """Tell whether a statement failed because its table is not there."""
+
+    def refusal(self, error: DBAPIError) -> FeatureStoreError | None:
+        """Return the error to tell people instead, where it is known what happened."""
+
+
 class Catalog:
     """The catalog's database.
 
     Parameters
     ----------
     url
-        SQLAlchemy URL. SQLite is opened in WAL mode and made durable at every commit.
+        `sqlite:///PATH`, or `postgresql://...` as libpq reads it.
     read_only
         Refuse to write, and to migrate.
 
     Raises
     ------
     ConfigError
-        If the database is of a newer release, or is missing or older and may not be written.
+        If the database is of a newer release, or is missing or older and may not be written; if the URL is none, or the
+        library that PostgreSQL needs is not installed.
+    UnavailableError
+        If the server cannot be reached.
     """
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.read_only = read_only
-        self.engine = _engine(url)
+        self._backend = _backend(url)
         try:
-            _bring_up_to_date(self.engine, read_only=read_only)
+            self._bring_up_to_date()
         except BaseException:
-            self.engine.dispose()
+            self.close()
             raise
 
     def close(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        self._backend.engine.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a connection that sees one consistent state."""
-        with self.engine.connect() as connection, connection.begin():
+        """Yield a connection that sees one consistent state.
+
+        Raises
+        ------
+        UnavailableError
+            If the database's server cannot be reached.
+        """
+        with self._connected(self._backend.read_options) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -135,22 +178,14 @@ class Catalog:
         ConflictError
             If other processes kept the catalog locked for 30 seconds.
         ConfigError
-            If it cannot be written: its disk is full.
+            If it cannot be written: its disk is full, or its user may not.
+        UnavailableError
+            If the database's server cannot be reached.
         """
         self.require_writable()
-        try:
-            with self.engine.connect().execution_options(featurestore_write=True) as connection, connection.begin():
-                yield Transaction(connection, datetime.now(UTC), current_actor())
-        except OperationalError as error:
-            if "locked" in str(error.orig):
-                raise ConflictError(
-                    f"the catalog stayed locked by another process for {_BUSY_SECONDS} seconds: try again."
-                ) from error
-            if "full" in str(error.orig) or "disk I/O" in str(error.orig):
-                raise ConfigError(
-                    f"the catalog cannot be written ({error.orig}); nothing was changed: make space, then try again."
-                ) from error
-            raise
+        with self._connected(self._backend.write_options) as connection, connection.begin():
+            self._backend.lock(connection)
+            yield Transaction(connection, datetime.now(UTC), current_actor())
 
     def require_writable(self) -> None:
         """Hold that the store may be changed, before work that would be in vain.
@@ -165,59 +200,64 @@ class Catalog:
 
     def sequence(self) -> int:
         """Return the number of the newest change: equal numbers mean an equal catalog."""
-        with self.engine.connect() as connection:
+        with self._connected(self._backend.glance_options) as connection:
             return int(connection.execute(text("select coalesce(max(id), 0) from changes")).scalar_one())
 
+    @contextmanager
+    def _connected(self, options: Mapping[str, Any]) -> Iterator[Connection]:
+        """Yield a connection; a failure of the database is told in our words where they say more."""
+        try:
+            with self._backend.engine.connect().execution_options(**options) as connection:
+                yield connection
+        except DBAPIError as error:
+            refusal = self._backend.refusal(error)
+            if refusal is None:
+                raise
+            raise refusal from error
 
-def _engine(url: str) -> Engine:
-    engine = create_engine(url)
-    if engine.dialect.name != "sqlite":
-        return engine.execution_options(isolation_level="SERIALIZABLE")
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:  # noqa: ANN401 - a DBAPI connection
-        connection.isolation_level = None  # transactions are begun below, not by the driver's guesses
-        for pragma in (
-            f"busy_timeout = {_BUSY_SECONDS * 1000}",
-            "journal_mode = wal",
-            "synchronous = full",
-            "foreign_keys = on",
-        ):
-            connection.execute(f"pragma {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("featurestore_write", False)
-        connection.exec_driver_sql("begin immediate" if writes else "begin")
-
-    return engine
-
-
-def _revision(engine: Engine) -> str | None:
-    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
-        return None
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
+    def _revision(self) -> str | None:
+        if not self._backend.exists:
             return None
-        return connection.execute(text("select version_num from alembic_version")).scalar()
+        try:
+            with self._connected(self._backend.glance_options) as connection:
+                return connection.execute(text("select version_num from alembic_version")).scalar()
+        except DBAPIError as error:
+            if self._backend.is_missing_table(error):
+                return None
+            raise
+
+    def _bring_up_to_date(self) -> None:
+        revision = self._revision()
+        if revision == REVISION:
+            return
+        if revision is not None and revision > REVISION:
+            raise ConfigError(
+                f"the catalog is at revision {revision}, written by a newer featurestore; this one knows {REVISION}: "
+                "upgrade this one."
+            )
+        if self.read_only:
+            state = (
+                "has no catalog yet" if revision is None else f"has a catalog at revision {revision}, not {REVISION}"
+            )
+            raise ConfigError(f"the store {state}, and it was opened read-only: open it once for writing.")
+        with self._connected(self._backend.write_options) as connection, connection.begin():
+            self._backend.lock(connection)
+            _migrate(connection)
 
 
-def _bring_up_to_date(engine: Engine, *, read_only: bool) -> None:
-    revision = _revision(engine)
-    if revision == REVISION:
-        return
-    if revision is not None and revision > REVISION:
+def _backend(url: str) -> Backend:
+    if not url.startswith("postgres"):
+        return Sqlite(url, _BUSY_SECONDS)
+    try:
+        from featurestore.catalog.postgres import Postgres  # noqa: PLC0415 - optional
+    except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the catalog is at revision {revision}, written by a newer featurestore; this one knows {REVISION}: "
-            "upgrade this one."
-        )
-    if read_only:
-        state = "has no catalog yet" if revision is None else f"has a catalog at revision {revision}, not {REVISION}"
-        raise ConfigError(f"the store {state}, and it was opened read-only: open it once for writing.")
-    _migrate(engine)
+            "a catalog in PostgreSQL needs its client library: pip install 'featurestore[postgres]'."
+        ) from error
+    return Postgres(url, _BUSY_SECONDS)
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(connection: Connection) -> None:
     """Bring the tables to this release; processes that start at once do it one after the other."""
     from alembic import command  # noqa: PLC0415 - only a new or older store pays for it
     from alembic.config import Config  # noqa: PLC0415
@@ -225,11 +265,8 @@ def _migrate(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect().execution_options(featurestore_write=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise ConfigError(
-                f"the catalog was written by a newer featurestore ({error}): upgrade this one."
-            ) from error
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ConfigError(f"the catalog was written by a newer featurestore ({error}): upgrade this one.") from error

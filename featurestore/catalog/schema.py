@@ -73,6 +73,10 @@ def _code() -> tuple[Column[str], Column[bool]]:
     return Column("git_commit", String), Column("git_dirty", Boolean)
 
 
+# --- the store itself, where its catalog is not in its folder
+
+store = Table("store", metadata, Column("id", String(32), primary_key=True), _at("created_at"))
+
 # --- the graph: every thing is an asset, every dependency an edge; neither is ever altered
 
 assets = Table(

@@ -32,6 +32,7 @@ _COMMENTS = {
     "on_violation": "rows that break a contract: block (quarantine), warn or off",
     "online": "lmdb, or redis://HOST:PORT/DB and its kin: rediss, redis+cluster, valkey, unix",
     "key_prefix": "begins the name of each of our keys in Redis",
+    "catalog": "sqlite, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
 }
 
 

@@ -38,6 +38,9 @@ class Settings:
         It may hold a password, so it is never shown.
     key_prefix
         Begins the name of each of our keys there.
+    catalog
+        Where the catalog lies: `"sqlite"`, in the store's folder, or the URL of a PostgreSQL database. It may hold a
+        password, so it is never shown.
     policy
         What proposed changes may do to those they reach.
     """
@@ -52,4 +55,5 @@ class Settings:
     on_violation: str = "block"
     online: str = field(default="lmdb", repr=False)
     key_prefix: str = "featurestore"
+    catalog: str = field(default="sqlite", repr=False)
     policy: Policy = field(default_factory=Policy)

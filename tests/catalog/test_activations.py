@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,12 +95,10 @@ def definition(view: str, number: int) -> Definition:
 
 
 @pytest.fixture
-def pointers(tmp_path: Path) -> Iterator[Pointers]:
-    catalog = Catalog(f"sqlite:///{tmp_path / 'catalog.db'}")
+def pointers(catalog: Catalog) -> Pointers:
     made = Pointers(catalog)
     made.fill()
-    yield made
-    catalog.close()
+    return made
 
 
 # --- views and features

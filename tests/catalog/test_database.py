@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from featurestore.catalog import database, schema, versions
 from featurestore.catalog.database import Catalog, Transaction, acting_as, current_actor
@@ -71,17 +70,6 @@ def definition(what: str) -> Definition:
         None,
         (FeatureDefinition("temp", Float64, identity=what),),
     )
-
-
-def url(folder: Path) -> str:
-    return f"sqlite:///{folder / 'catalog.db'}"
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = Catalog(url(tmp_path))
-    yield opened
-    opened.close()
 
 
 def subjects(catalog: Catalog) -> list[str]:
@@ -185,6 +173,7 @@ def test_moments_are_exact(catalog: Catalog, year: int) -> None:
 # --- how the database is opened
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_commits_are_durable_and_references_hold(catalog: Catalog) -> None:
     settings = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
     with catalog.read() as one, catalog.read() as two, catalog.write() as tx:
@@ -197,12 +186,12 @@ def test_a_row_cannot_name_what_is_not_there(catalog: Catalog) -> None:
     def dangle(tx: Transaction) -> None:
         tx.connection.execute(insert(schema.edges).values(upstream=7, downstream=8, kind="reads", at=tx.now))
 
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"), catalog.write() as tx:
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"), catalog.write() as tx:
         dangle(tx)
 
 
-def test_what_was_committed_survives_a_kill_and_the_rest_does_not(tmp_path: Path, catalog: Catalog) -> None:
-    process = start(DIE, url(tmp_path))
+def test_what_was_committed_survives_a_kill_and_the_rest_does_not(made: str, catalog: Catalog) -> None:
+    process = start(DIE, made)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     with catalog.write() as tx:  # the lock died with its holder
@@ -213,10 +202,10 @@ def test_what_was_committed_survives_a_kill_and_the_rest_does_not(tmp_path: Path
 # --- several at once
 
 
-def test_writes_of_several_processes_are_serial(tmp_path: Path, catalog: Catalog) -> None:
+def test_writes_of_several_processes_are_serial(made: str, catalog: Catalog) -> None:
     with catalog.write() as tx:
         versions.insert(tx, definition("first"), Metadata(), CodeState())
-    processes = [start(COUNT, url(tmp_path), who) for who in ("ada", "grace")]
+    processes = [start(COUNT, made, who) for who in ("ada", "grace")]
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -225,15 +214,15 @@ def test_writes_of_several_processes_are_serial(tmp_path: Path, catalog: Catalog
         _, errors = process.communicate(timeout=90)
         assert process.returncode == 0, errors
     with catalog.read() as connection:
-        made = versions.of_view(connection, "weather")
+        found = versions.of_view(connection, "weather")
         assert versions.current(connection, "weather").number == 21
-    assert [version.number for version in made] == list(range(1, 22))
+    assert [version.number for version in found] == list(range(1, 22))
     assert subjects(catalog) == [f"weather@v{number}" for number in range(2, 22)]
 
 
-def test_a_lock_that_stays_is_a_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_stays_is_a_conflict(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
-    one, two = Catalog(url(tmp_path)), Catalog(url(tmp_path))
+    one, two = Catalog(made), Catalog(made)
     with one.write() as tx:
         tx.record("applied", "version", "one")
         message = "stayed locked by another process for 0.1 seconds: try again"
@@ -250,12 +239,12 @@ def test_other_failures_of_the_database_stay_what_they_are(catalog: Catalog) -> 
     def misspell(tx: Transaction) -> None:
         tx.connection.execute(text("select * from no_such_table"))
 
-    with pytest.raises(OperationalError, match="no such table"), catalog.write() as tx:
+    with pytest.raises(DBAPIError, match=r"no such table|does not exist"), catalog.write() as tx:
         misspell(tx)
 
 
-def test_a_read_sees_one_state_while_another_writes(tmp_path: Path, catalog: Catalog) -> None:
-    other = Catalog(url(tmp_path))
+def test_a_read_sees_one_state_while_another_writes(made: str, catalog: Catalog) -> None:
+    other = Catalog(made)
     with catalog.write() as tx:
         tx.record("applied", "version", "a")
     query = select(schema.changes.c.subject).order_by(schema.changes.c.id)
@@ -270,8 +259,8 @@ def test_a_read_sees_one_state_while_another_writes(tmp_path: Path, catalog: Cat
     other.close()
 
 
-def test_a_write_sees_all_that_was_written_before_it(tmp_path: Path, catalog: Catalog) -> None:
-    other = Catalog(url(tmp_path))
+def test_a_write_sees_all_that_was_written_before_it(made: str, catalog: Catalog) -> None:
+    other = Catalog(made)
     for number in range(3):
         with (catalog, other)[number % 2].write() as tx:
             assert tx.record("applied", "version", str(number)) == number + 1

@@ -10,6 +10,7 @@ import pytest
 
 from featurestore.catalog.database import Catalog
 from tests.lineage.world import Story, open_story
+from tests.postgres_servers import PostgresProcess
 
 Answer = TypeVar("Answer")
 
@@ -23,12 +24,33 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Path]:
     return story, folder / "catalog.db"
 
 
+@pytest.fixture(scope="session")
+def told_to_postgres(postgres_server: PostgresProcess) -> tuple[Story, str]:
+    """The same in PostgreSQL, in a database that is copied for each test."""
+    url = postgres_server.database()
+    story = Story(Catalog(url)).tell()
+    story.catalog.close()
+    return story, url
+
+
 @pytest.fixture
-def story(told: tuple[Story, Path], tmp_path: Path) -> Iterator[Story]:
-    original, database = told
-    shutil.copy(database, tmp_path / "catalog.db")
-    own = copy.copy(original)
-    own.catalog = Catalog(f"sqlite:///{tmp_path / 'catalog.db'}")
+def database() -> str:
+    """Where the story's catalog is; a module that overrides it asks on both databases."""
+    return "sqlite"
+
+
+@pytest.fixture
+def story(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iterator[Story]:
+    if database == "sqlite":
+        original, path = request.getfixturevalue("told")
+        shutil.copy(path, tmp_path / "catalog.db")
+        url = f"sqlite:///{tmp_path / 'catalog.db'}"
+    else:
+        original, template = request.getfixturevalue("told_to_postgres")
+        server: PostgresProcess = request.getfixturevalue("postgres_server")
+        url = server.database(f'template "{template.rpartition("/")[2]}"')
+    own: Story = copy.copy(original)
+    own.catalog = Catalog(url)
     yield own
     own.catalog.close()
 

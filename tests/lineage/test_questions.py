@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 WIND1, WIND2 = "airport_weather@v1:wind", "airport_weather@v2:wind"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 def models_of(found: Consumers) -> dict[str, tuple[str, ...]]:
     return {use.model: use.endpoints for use in found.models}
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 WIND1, WIND2 = "airport_weather@v1:wind", "airport_weather@v2:wind"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 def reached(found: Lineage) -> dict[str, int]:
     return {node.id: node.depth for node in found.nodes}
 

@@ -43,8 +43,15 @@ def online() -> str:
 
 
 @pytest.fixture
-def store(folder: Path, online: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[fs.FeatureStore]:
+def catalog() -> str:
+    """The setting `catalog`, as `online`."""
+    return "sqlite"
+
+
+@pytest.fixture
+def store(folder: Path, online: str, catalog: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[fs.FeatureStore]:
     monkeypatch.setenv("FEATURESTORE_ONLINE", online)
+    monkeypatch.setenv("FEATURESTORE_CATALOG", catalog)
     (folder / "weather").mkdir()
     weather().write_parquet(folder / "weather" / "0.parquet")
     with fs.open_store(folder / "store") as opened:

@@ -39,6 +39,13 @@ with fs.open_store("store") as store:
 """
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def catalog(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        return "sqlite"
+    return str(request.getfixturevalue("postgres_catalog"))
+
+
 def run_at_once(folder: Path, what: str, processes: int = 2) -> None:
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}

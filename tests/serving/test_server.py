@@ -22,6 +22,7 @@ from featurestore.serving.client import Client, connect
 from featurestore.serving.client_async import connect_async
 from featurestore.serving.listener import bind
 from featurestore.serving.server import serve as serve_here
+from tests.postgres_servers import postgres_process
 from tests.serving.answers import OneAnswer, same, served
 from tests.serving.conftest import Serve, Served
 from tests.serving.things import AT, ENTITIES, TYPES, fill
@@ -204,6 +205,28 @@ def test_pointers_that_move_are_seen_by_every_worker(serve: Serve, tmp_path: Pat
             assert pinned.columns[1].activation is None
             for client in clients:
                 client.close()
+
+
+def test_answers_go_on_while_the_catalogs_server_is_away(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres_process() as database:
+        monkeypatch.setenv("FEATURESTORE_CATALOG", database.database())
+        with fs.open_store(tmp_path / "store") as store:
+            fill(store)
+            with serve(tmp_path / "store", workers=1) as server, connect(server.address, timeout=60) as client:
+
+                def version() -> int | None:
+                    return client.get_features("things:f64", entities=ENTITIES, at=AT).columns[0].version
+
+                assert version() == 2
+                database.stop()
+                eventually(lambda: "the catalog cannot be read" in server.log())
+                assert version() == 2
+                database.start()
+                store.activate("things@v1", reason="back")
+                eventually(lambda: version() == 1)
+                assert database.password not in server.log()
 
 
 # -------------------------------------------------------------------------------------------------- ends and deaths
