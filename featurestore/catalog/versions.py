@@ -26,6 +26,7 @@ __all__ = [
     "find",
     "insert",
     "metadata",
+    "metadata_of",
     "of_view",
     "of_views",
     "require_current",
@@ -228,6 +229,16 @@ def metadata(connection: Connection, view: str) -> Metadata:
     """Return a view's owner, description and tags."""
     row = connection.execute(select(_VIEWS).where(_VIEWS.c.id == view_id(connection, view))).one()
     return Metadata(row.owner, row.description, row.tags, row.on_violation)
+
+
+def metadata_of(connection: Connection, views: Iterable[str]) -> dict[str, Metadata]:
+    """Return owner, description and tags of several views, by the view's folded name."""
+    names = list(dict.fromkeys(map(fold, views)))
+    return {
+        row.folded: Metadata(row.owner, row.description, row.tags)
+        for start in range(0, len(names), _BATCH)
+        for row in connection.execute(select(_VIEWS).where(_VIEWS.c.folded.in_(names[start : start + _BATCH])))
+    }
 
 
 def set_metadata(tx: Transaction, view: str, value: Metadata) -> None:

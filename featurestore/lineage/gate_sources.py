@@ -54,9 +54,11 @@ def column_changes(
         if row is None:
             known = sources.names(connection)
             raise NotFoundError(f"there is no source {item.source!r}.{nearest(item.source, known)}")
-        columns: dict[str, str] = {**_declared(connection, row["name"]), **row["columns"]}
+        columns: dict[str, str] = dict(row["columns"])
         listed = _differences(row["name"], row["columns"], item) if isinstance(item, SourceSchema) else [item]
         for change in listed:
+            if change.column not in columns:
+                columns |= _declared(connection, row["name"])  # gone already, and read by old versions still
             if change.column not in columns:
                 raise NotFoundError(
                     f"source {row['name']!r} has no column {change.column!r}.{nearest(change.column, columns)}"

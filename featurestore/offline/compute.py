@@ -8,6 +8,7 @@ event time, created time (null first) and the computation's own row order.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -133,6 +134,15 @@ class Engine:
         self.root = Path(root)
         self.settings = settings
         self._reader = reader
+        self._probe = ExitStack()
+        self._probed: duckdb.DuckDBPyConnection | None = None
+        self._probing = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connection that `describe` keeps between calls."""
+        with self._probing:
+            self._probed = None
+            self._probe.close()
 
     def describe(self, computation: Computation, schemas: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
         """Return `(column, DuckDB type)` of what a computation gives, found by running it over empty sources.
@@ -150,25 +160,35 @@ class Engine:
         if computation.kind == "columns":
             ((_, columns),) = schemas.items()
             return list(columns.items())
-        with (
-            connect(self.root, self.settings) as connection,
-            translated("the SQL" if computation.kind == "sql" else "the function"),
-        ):
-            for source, columns in schemas.items():
-                _create_empty(connection, source, columns)
-            if computation.kind == "function":
+        if computation.kind == "function":
+            with connect(self.root, self.settings) as connection, translated("the function"):
+                for source, columns in schemas.items():
+                    _create_empty(connection, source, columns)
                 found = _describe_function(connection, computation, list(schemas))
-            else:
-                if not is_query(computation.text):
-                    message = "the SQL is not one query: write a single SELECT."
-                    raise DefinitionError(message)
-                found = describe(connection, computation.text.strip().rstrip(";"))
+        else:
+            found = self._describe_query(computation.text, schemas)
         names = [column.casefold() for column, _ in found]
         twice = [column for column, _ in found if names.count(column.casefold()) > 1]
         if twice:
             message = f"the computation gives two columns named {twice[0]!r}: give each its own name with AS."
             raise DefinitionError(message)
         return found
+
+    def _describe_query(self, text: str, schemas: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
+        """Describe SQL by a connection that is kept for the next: opening one takes longer than describing."""
+        with self._probing, translated("the SQL"):
+            if not is_query(text):
+                message = "the SQL is not one query: write a single SELECT."
+                raise DefinitionError(message)
+            if self._probed is None:
+                self._probed = self._probe.enter_context(connect(self.root, self.settings))
+            try:
+                for source, columns in schemas.items():
+                    _create_empty(self._probed, source, columns)
+                return describe(self._probed, text.strip().rstrip(";"))
+            finally:
+                for source in schemas:
+                    self._probed.execute(f"DROP VIEW IF EXISTS temp.{identifier(source)}")
 
     def rows(
         self,

@@ -20,7 +20,7 @@ from featurestore.model.names import fold
 from featurestore.model.source_change import SourceChange, SourceSchema
 from featurestore.model.view import FeatureView
 from featurestore.operations.check_text import describe
-from featurestore.operations.define import Defined, define
+from featurestore.operations.define import Defined, define, defining
 from featurestore.operations.plan import Plan, listed, make_plan
 from featurestore.operations.rulings import acknowledged, plan_rulings
 
@@ -156,7 +156,8 @@ def check(
     proposed = list(source_changes)
     with context.catalog.read() as connection:
         schemas = _Schemas(context, connection, proposed, read_sources=read_sources)
-        resolved = [schemas.resolve(view) for view in views]
+        with defining(context):
+            resolved = [schemas.resolve(view) for view in views]
         proposed = schemas.proposed
         defined = [item for item, _, _ in resolved if item is not None]
         problems = [problem for _, problem, _ in resolved if problem]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from featurestore.offline.sources import SourceReader
     from featurestore.offline.tables import Tables
     from featurestore.online.base import OnlineStore
+    from featurestore.operations.readings import Readings
 
 __all__ = ["Context", "Progress", "silent"]
 
@@ -41,6 +42,8 @@ class Context:
         What the configuration chose, and what is known.
     reader, engine, tables, online
         How sources are read, what computes, the Iceberg tables, and the rows ready to serve.
+    readings
+        What is remembered of how computations read their sources.
     progress
         Where long work reports.
     """
@@ -79,13 +82,20 @@ class Context:
 
         return open_online(self.root, self.settings)
 
+    @cached_property
+    def readings(self) -> Readings:
+        """What is remembered of how computations read their sources."""
+        from featurestore.operations.readings import Readings  # noqa: PLC0415
+
+        return Readings(self.root / "readings.db")
+
     def paths(self, snapshot: Snapshot) -> tuple[Path, ...]:
         """Return where a snapshot's files are, in order of the runs."""
         return tuple(self.root / file.path for file in snapshot.files)
 
     def close(self) -> None:
         """Close what was opened."""
-        for part in ("online", "tables", "reader"):
+        for part in ("online", "tables", "engine", "reader", "readings"):
             if part in self.__dict__:
                 getattr(self, part).close()
         self.catalog.close()

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import ContractError, DefinitionError, nearest
-from featurestore.lineage.sql import analyse
 from featurestore.model.contract import Contract
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata, SourceDefinition, digest
-from featurestore.model.types import Timestamp
-from featurestore.offline.arrow_types import from_duckdb
-from featurestore.offline.compute import function_source
+from featurestore.model.types import Timestamp, parse_type
+from featurestore.offline.functions import function_source
 from featurestore.offline.values import default_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from featurestore.model.source import Source
     from featurestore.model.types import FeatureType
     from featurestore.model.view import Feature, FeatureView
     from featurestore.operations.context import Context
 
-__all__ = ["Defined", "Schemas", "define"]
+__all__ = ["Defined", "Schemas", "define", "define_all", "defining"]
 
 Schemas = dict[str, dict[str, str]]
 """Source name -> column -> DuckDB type."""
@@ -61,6 +60,29 @@ class _Reading:
     exact: bool
     window: tuple[str, str] | None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form, from which `from_json` makes an equal reading."""
+        return {
+            **{item.name: getattr(self, item.name) for item in fields(self)},
+            "computation": self.computation.to_json(),
+            "outputs": {name: str(type_) for name, type_ in self.outputs.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> _Reading:
+        """Read the JSON form."""
+        window = value["window"]
+        return cls(
+            Computation(**value["computation"]),
+            tuple(value["columns"]),
+            {name: parse_type(text) for name, text in value["outputs"].items()},
+            {source: tuple(columns) for source, columns in value["reads"].items()},
+            value["identity"],
+            {name: tuple((use[0], use[1], use[2]) for use in uses) for name, uses in value["uses"].items()},
+            value["exact"],
+            None if window is None else (window[0], window[1]),
+        )
+
 
 def define(context: Context, view: FeatureView, schemas: Schemas | None = None) -> Defined:
     """Resolve a view.
@@ -82,12 +104,7 @@ def define(context: Context, view: FeatureView, schemas: Schemas | None = None) 
     if schemas is None:
         schemas = {source.name: context.reader.schema(source) for source in view.sources}
     always = [*view.entity.keys, *(name for name in (view.event_time, view.created_time) if name is not None)]
-    if view.sql is not None:
-        reading = _read_sql(context, view, schemas, always)
-    elif view.transform is not None:
-        reading = _read_function(context, view, schemas)
-    else:
-        reading = _read_columns(view, schemas, always)
+    reading = _remembered(context, view, schemas, always)
     _check_frame(view, reading)
     key_reads = {(use[0], use[1]) for name in always for use in reading.uses.get(name, ())}
     definition = Definition(
@@ -117,7 +134,74 @@ def define(context: Context, view: FeatureView, schemas: Schemas | None = None) 
     return Defined(definition, metadata, tuple((source, schemas[source.name]) for source in view.sources), view.promise)
 
 
+def define_all(context: Context, views: Sequence[FeatureView]) -> tuple[Defined, ...]:
+    """Resolve several views; each source is looked at once.
+
+    Raises
+    ------
+    DefinitionError, ContractError, SourceError
+        As `define`, for the first view that cannot be resolved.
+    """
+    known: dict[str, dict[str, str]] = {}
+
+    def columns(source: Source) -> dict[str, str]:
+        if source.kind == "arrow":  # its rows are the object's own
+            return context.reader.schema(source)
+        place = digest([source.name, source.kind, source.location()])
+        if place not in known:
+            known[place] = context.reader.schema(source)
+        return known[place]
+
+    with defining(context):
+        return tuple(define(context, view, {item.name: columns(item) for item in view.sources}) for view in views)
+
+
+@contextmanager
+def defining(context: Context) -> Iterator[None]:
+    """Resolve views within the block: afterwards what was found is remembered, and the engine at rest again."""
+    try:
+        yield
+    finally:
+        if "engine" in vars(context):
+            context.engine.close()
+        context.readings.save()
+
+
+_NOT_READ = {"name", "owner", "description", "tags", "transform", "source", "sources"}
+"""Fields of a view that tell nothing of how its computation reads its sources; a function tells it by its text."""
+
+
+_WRONG = "wrong"
+
+
+def _remembered(context: Context, view: FeatureView, schemas: Schemas, always: list[str]) -> _Reading:
+    """Return how a view reads its sources: as is remembered of the same text over the same columns, or as is found."""
+    declared = {item.name: repr(getattr(view, item.name)) for item in fields(view) if item.name not in _NOT_READ}
+    function = None if view.transform is None else function_source(view.transform)
+    columns = [[source, list(found.items())] for source, found in schemas.items()]  # their order counts: `select *`
+    key = context.readings.key(declared, function, columns)
+    known = context.readings.find(key)
+    if known is not None and _WRONG in known:
+        raise DefinitionError(f"feature view {view.name!r}: {known[_WRONG]}")
+    if known is not None:
+        return _Reading.from_json(known)
+    if view.sql is not None:
+        try:
+            reading = _read_sql(context, view, schemas, always)
+        except DefinitionError as error:
+            context.readings.keep(key, {_WRONG: str(error).partition(f"feature view {view.name!r}: ")[2] or str(error)})
+            raise
+    elif view.transform is not None:
+        reading = _read_function(context, view, schemas)
+    else:
+        reading = _read_columns(view, schemas, always)
+    context.readings.keep(key, reading.to_json())
+    return reading
+
+
 def _types(view: FeatureView, columns: list[tuple[str, str]], wanted: set[str] | None = None) -> dict[str, FeatureType]:
+    from featurestore.offline.arrow_types import from_duckdb  # noqa: PLC0415 - a text that is remembered needs no library
+
     return {
         name: from_duckdb(type_, where=f"column {name!r} of feature view {view.name!r}")
         for name, type_ in columns
@@ -130,11 +214,13 @@ def _wanted(view: FeatureView, always: list[str]) -> set[str] | None:
 
 
 def _read_sql(context: Context, view: FeatureView, schemas: Schemas, always: list[str]) -> _Reading:
+    from featurestore.lineage.sql import analyse  # noqa: PLC0415 - as above
+
     sql = view.sql or ""
     try:
         analysis = analyse(sql, schemas, always=always)
     except DefinitionError as error:
-        raise DefinitionError(f"the SQL of feature view {view.name!r}: {error}") from None
+        raise DefinitionError(f"feature view {view.name!r}: the SQL: {error}") from None
     computation = Computation("sql", sql, f"{analysis.algorithm}:{analysis.canonical}")
     kept = {name: dict.fromkeys(columns) for name, columns in analysis.reads.items()}
     described = _describe(context, view, computation, schemas)

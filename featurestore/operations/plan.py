@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import versions
-from featurestore.errors import DefinitionError, NotFoundError
+from featurestore.errors import DefinitionError
 from featurestore.lineage.consumers import consumers
 from featurestore.model.feature_set import FeatureSet
 from featurestore.model.names import fold
-from featurestore.model.version import CodeState, FeatureVersion
+from featurestore.model.version import CodeState, FeatureVersion, numbered
 from featurestore.model.view import FeatureView
 from featurestore.operations.contracts import ContractDiff, plan_contracts
-from featurestore.operations.define import Defined, define
+from featurestore.operations.define import Defined, define_all
 from featurestore.operations.feature_sets import SetChange, require_no_set, set_change
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def plan(context: Context, definitions: Definitions) -> Plan:
         If a set names what there is not, what is retired, or two columns of one name.
     """
     every = listed(definitions)
-    defined = tuple(define(context, view) for view in every if isinstance(view, FeatureView))
+    defined = define_all(context, [item for item in every if isinstance(item, FeatureView)])
     sets = [item for item in every if isinstance(item, FeatureSet)]
     with context.catalog.read() as connection:
         return make_plan(connection, defined, sets)
@@ -182,7 +182,8 @@ def listed(definitions: Definitions) -> list[FeatureView | FeatureSet]:
 def make_plan(connection: Connection, defined: Sequence[Defined], sets: Sequence[FeatureSet] = ()) -> Plan:
     """Compare resolved views, and sets, with what the catalog holds."""
     now = datetime.now(UTC)
-    changes = tuple(_view_change(connection, item) for item in defined)
+    known = _Known(connection, [item.definition.view for item in defined])
+    changes = tuple(_view_change(known, item) for item in defined)
     impact = tuple(
         reached
         for change in changes
@@ -210,40 +211,54 @@ def make_plan(connection: Connection, defined: Sequence[Defined], sets: Sequence
     return Plan(changes, impact, blocking, tuple(defined), moved, plan_contracts(connection, defined))
 
 
-def _view_change(connection: Connection, item: Defined) -> ViewChange:
+class _Known:
+    """What the catalog holds of some views, read with a few statements."""
+
+    def __init__(self, connection: Connection, views: Sequence[str]) -> None:
+        self.connection = connection
+        self.versions = versions.of_views(connection, views)
+        self.current = versions.current_numbers(connection, views)
+        self.metadata = versions.metadata_of(connection, views)
+
+
+def _view_change(catalog: _Known, item: Defined) -> ViewChange:
     definition = item.definition
-    try:
-        known = versions.of_view(connection, definition.view)
-    except NotFoundError:
-        require_no_set(connection, definition.view)
+    known = catalog.versions.get(fold(definition.view))
+    if known is None:
+        require_no_set(catalog.connection, definition.view)
         added = tuple(FeatureChange(feature.name, "added") for feature in definition.features)
         return ViewChange(definition.view, "new", 1, None, added)
     if known[0].view != definition.view:
         raise DefinitionError(
             f"feature view {definition.view!r} differs from {known[0].view!r} only in case: use one spelling."
         )
-    current = versions.current(connection, definition.view)
+    current = numbered(known, definition.view, catalog.current[fold(definition.view)])
+    same = _same(known, current, definition)
+    if same is current:
+        unchanged = tuple(FeatureChange(feature.name, "unchanged") for feature in definition.features)
+        said = catalog.metadata[fold(definition.view)]
+        action = "unchanged" if said == item.metadata else "metadata"
+        return ViewChange(definition.view, action, same.number, same.number, unchanged)
     features = _features(current.definition, definition)
-    same = next((version for version in known if _is_same(version, definition)), None)
     if same is None:
         return ViewChange(definition.view, "changed", known[-1].number + 1, current.number, features)
-    if same.number != current.number:
-        return ViewChange(definition.view, "reverted", same.number, current.number, features)
-    action = "unchanged" if versions.metadata(connection, definition.view) == item.metadata else "metadata"
-    return ViewChange(definition.view, action, same.number, same.number, features)
+    return ViewChange(definition.view, "reverted", same.number, current.number, features)
 
 
-def _is_same(version: FeatureVersion, definition: Definition) -> bool:
-    """Return whether a version computes what the definition says.
+def _same(known: Sequence[FeatureVersion], current: FeatureVersion, definition: Definition) -> FeatureVersion | None:
+    """Return the version that computes what the definition says: the current one if it does, else the first.
 
     Equal text over equal sources is equal, whatever a newer parser makes of it; otherwise the fingerprints decide.
     """
-    if version.fingerprint == definition.fingerprint:
-        return True
-    old = version.definition.computation
-    if not old.text or (old.kind, old.text) != (definition.computation.kind, definition.computation.text):
-        return False
-    return replace(definition, computation=old).fingerprint == version.fingerprint
+    fingerprint = definition.fingerprint
+    for version in (current, *known):
+        old = version.definition.computation
+        if version.fingerprint == fingerprint:
+            return version
+        same_text = old.text and (old.kind, old.text) == (definition.computation.kind, definition.computation.text)
+        if same_text and replace(definition, computation=old).fingerprint == version.fingerprint:
+            return version
+    return None
 
 
 def _features(old: Definition, new: Definition) -> tuple[FeatureChange, ...]:
