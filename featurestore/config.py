@@ -71,6 +71,7 @@ class _Sources(_Read):
     row_group_rows: int = Field(_DEFAULTS.row_group_rows, ge=1)
     compression: str = Field(_DEFAULTS.compression, pattern="^(none|lz4|zstd)$")
     max_runs: int = Field(_DEFAULTS.max_runs, ge=2)
+    profiles: bool = _DEFAULTS.profiles
     keep_generations: int = Field(_DEFAULTS.keep_generations, ge=1)
     on_violation: str = Field(_DEFAULTS.on_violation, pattern="^(block|warn|off)$")
     online: str = _DEFAULTS.online

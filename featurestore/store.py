@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from featurestore.model.foreign import Link
     from featurestore.model.history import Activation, Change, Deployment, Generation
     from featurestore.model.pins import PinSet
+    from featurestore.model.profile import Profile
     from featurestore.model.pushed import Pushed, PushSchema
     from featurestore.model.settings import Settings
     from featurestore.model.snapshot import Snapshot
@@ -438,6 +439,14 @@ class FeatureStore:
         from featurestore.operations.verify import verify
 
         return verify(self._context, reference)
+
+    # ------------------------------------------------------------------------------------ quality
+
+    def profile(self, node: object) -> Profile:
+        """Return what rows of a snapshot, source, column or training frame look like; see `operations/profile.py`."""
+        from featurestore.operations.profile import profile
+
+        return profile(self._context, node)
 
     # ------------------------------------------------------------------------------------ work with others
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -278,6 +279,22 @@ releases = Table(
     Column("became", String(32), ForeignKey("snapshots.id")),
     Column("actor", String, nullable=False),
     _at(),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    _id(),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("identity", String, nullable=False),
+    Column("rows_digest", String(32)),
+    Column("rows", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    _at(),
+    UniqueConstraint("kind", "name", "identity"),
+    Index(None, "name", "rows_digest"),
+    sqlite_autoincrement=True,
 )
 
 frames = Table(

@@ -28,6 +28,7 @@ _COMMENTS = {
     "row_group_rows": "rows of one Parquet row group; fewer where rows are wide",
     "compression": "of numbers and times at rest: none, lz4 or zstd",
     "max_runs": "sorted runs of a table, from which on they are merged",
+    "profiles": "false does not profile rows as they are materialized",
     "keep_generations": "online generations kept for each feature version",
     "on_violation": "rows that break a contract: block (quarantine), warn or off",
     "online": "lmdb, or redis://HOST:PORT/DB and its kin: rediss, redis+cluster, valkey, unix",

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401 - any value of the model in
-    """Return a value as dictionaries, lists, texts and numbers; a float that JSON has no form for as `{"float": "nan"}`."""
+    """Return a value as dictionaries, lists, texts and numbers; a float that JSON lacks as `{"float": "nan"}`."""
     if is_dataclass(value):
         return {
             field.name: to_plain(found)
@@ -30,7 +30,7 @@ def to_plain(value: Any) -> Any:  # noqa: ANN401 - any value of the model in
 
 def from_plain(kind: type[T], value: Any) -> T:  # noqa: ANN401 - JSON in
     """Return the dataclass that `to_plain` gave the form of; keys that it does not know are left out."""
-    hints = _hints(kind)
+    hints: dict[str, Any] = _hints(kind)  # type: ignore[arg-type]  # a class is hashable
     return kind(**{name: _read(hints[name], item) for name, item in value.items() if name in hints})
 
 
@@ -43,7 +43,7 @@ def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401 - an annotation and JSO
     if isinstance(value, dict):
         if set(value) == {"float"}:
             return float(value["float"])
-        return from_plain(next(option for option in _options(hint) if is_dataclass(option)), value)
+        return from_plain(next(kind for kind in _options(hint) if isinstance(kind, type) and is_dataclass(kind)), value)
     if isinstance(value, list):
         items = get_args(next(option for option in _options(hint) if get_origin(option) is tuple))
         if items[-1] is Ellipsis:

@@ -4,9 +4,10 @@ A profile is of the rows of a snapshot, of one run of it, of a source at one dat
 Profiles of disjoint rows merge into that of all of them: counts, moments, histograms and distinct sketches exactly, top
 values within their stated error, so that a snapshot's profile is that of its runs.
 
-How values are told in a profile (`Scalar`): numbers as they are, a Decimal as the nearest double, Bool as true and false, a
-Date as days and a Timestamp as microseconds since 1970-01-01 UTC (both are numbers, with moments and histogram), a String
-as its first `TEXT` characters, Bytes as the hex digits of their first 32 bytes. Lists and embeddings are never told.
+How values are told in a profile (`Scalar`): numbers as they are, a Decimal as a double, Bool as true and false, a
+Date as days and a Timestamp as microseconds since 1970-01-01 UTC (both are numbers, with moments and histogram), a
+String as its first `TEXT` characters, Bytes as the hex digits of their first 32 bytes. Lists and embeddings are never
+told.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class ColumnProfile:
         return self.rows - self.nulls
 
     def share(self, count: str) -> float:
-        """Return the share of all rows that a count has, e.g. `share("nulls")`: from 0 to 1, 0 where it does not apply."""
+        """Return the share of all rows that a count has, `share("nulls")`: from 0 to 1, 0 where it does not apply."""
         found: int | None = getattr(self, count)
         return found / self.rows if found and self.rows else 0.0
 
@@ -213,7 +214,9 @@ class Profile:
             If a newer release wrote it.
         """
         if value.get("format") != FORMAT:
-            message = f"a profile has the form {value.get('format')!r}, not {FORMAT}: read it with the release that wrote it."
+            message = (
+                f"a profile has the form {value.get('format')!r}, not {FORMAT}: read it with the release that wrote it."
+            )
             raise CorruptError(message)
         return from_plain(cls, {name: item for name, item in value.items() if name != "format"})
 
@@ -291,8 +294,8 @@ def _merged_column(a: ColumnProfile, b: ColumnProfile, sample: tuple[Scalar | No
         _all(a.zeros, b.zeros),
         _all(a.negatives, b.negatives),
         _all(a.defaults, b.defaults),
-        _both(a.least, b.least, min),
-        _both(a.greatest, b.greatest, max),
+        _bound(a.least, b.least, min),
+        _bound(a.greatest, b.greatest, max),
         _both(a.moments, b.moments, Moments.merged),
         _both(a.histogram, b.histogram, Histogram.merged),
         _both(a.distinct, b.distinct, Distinct.merged),
@@ -313,6 +316,14 @@ def _both(a: T | None, b: T | None, merge: Callable[[T, T], T]) -> T | None:
     if a is None or b is None:
         return b if a is None else a
     return merge(a, b)
+
+
+def _bound(a: Scalar | None, b: Scalar | None, choose: Callable[[Any, Any], Any]) -> Scalar | None:
+    """Return the one of two values of a column that `min` or `max` chooses."""
+    if a is None or b is None:
+        return b if a is None else a
+    found: Scalar = choose(a, b)
+    return found
 
 
 def _all(a: int | None, b: int | None) -> int | None:

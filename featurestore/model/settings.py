@@ -29,6 +29,8 @@ class Settings:
         bytes and must be decoded.
     max_runs
         Sorted runs of a table beside the one being written, from which on they are merged.
+    profiles
+        Profile rows as they are materialized, and the sources as they are read, so that silent changes are seen.
     keep_generations
         Online generations kept for each feature version.
     on_violation
@@ -51,6 +53,7 @@ class Settings:
     row_group_rows: int = 1_048_576
     compression: str = "none"
     max_runs: int = 8
+    profiles: bool = True
     keep_generations: int = 2
     on_violation: str = "block"
     online: str = field(default="lmdb", repr=False)

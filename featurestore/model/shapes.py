@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 
 from featurestore.model.sketches import Histogram, Moments
 
-__all__ = ["WIDTHS", "EmbeddingShape", "TextShape", "Volume"]
+__all__ = ["MOST", "WIDTHS", "EmbeddingShape", "TextShape", "Volume"]
+
+_NO_NORMS, _NO_NORM = Histogram(), Moments()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class EmbeddingShape:
 
     dimension: int
     count: int = 0
-    norms: Histogram = Histogram()
-    norm: Moments = Moments()
+    norms: Histogram = _NO_NORMS
+    norm: Moments = _NO_NORM
     centroid: tuple[float, ...] = ()
     vectors: tuple[tuple[int, tuple[float, ...]], ...] = ()
 
@@ -141,7 +143,7 @@ class Volume:
 
 _SECOND = 1_000_000
 WIDTHS = tuple(_SECOND * seconds for seconds in (1, 60, 900, 3600, 86_400, 604_800, 2_419_200, 29_030_400))
-"""Widths of a window of event time: second, minute, quarter, hour, day, week, 4 weeks, 48 weeks; each divides the next."""
+"""Widths of a window of event time: second, minute, quarter, hour, day, week, 4 and 48 weeks; each divides the next."""
 
 MOST = 512
 """Windows in use at most."""

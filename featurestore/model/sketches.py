@@ -1,7 +1,8 @@
 """Sketches: small summaries of many values that merge, so that a history of windows is summed up without its rows.
 
-Of two disjoint sets of values the merged sketch equals the sketch of their union: exactly for `Moments` (up to rounding),
-`Histogram` and `Distinct`, whose form does not depend on the order of values, and within its stated error for `Top`.
+Of two disjoint sets of values the merged sketch equals the sketch of their union: exactly for `Moments` (up to
+rounding), `Histogram` and `Distinct`, whose form does not depend on the order of values, and within its stated error
+for `Top`.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ class Moments:
     mean
         Their mean; 0 without any.
     m2, m3, m4
-        Sums of the second, third and fourth powers of their differences from the mean.
+        Sums of the second, third and fourth powers of their differences from the mean; infinite or NaN where they are
+        beyond the greatest double.
 
     Notes
     -----
-    P. Pébay, "Formulas for Robust, One-Pass Parallel Computation of Covariances and Arbitrary-Order Statistical Moments",
-    Sandia report SAND2008-6212, equations 2.1, 3.1.
+    P. Pébay, "Formulas for Robust, One-Pass Parallel Computation of Covariances and Arbitrary-Order Statistical
+    Moments", Sandia report SAND2008-6212, equations 2.1, 3.1.
     """
 
     count: int = 0
@@ -74,12 +76,12 @@ class Moments:
     @property
     def skewness(self) -> float:
         """The third standardised moment; 0 where all values are equal."""
-        return sqrt(self.count) * self.m3 / self.m2**1.5 if self.m2 > 0 else 0.0
+        return sqrt(self.count) * self.m3 / (self.m2 * sqrt(self.m2)) if self.m2 > 0 else 0.0
 
     @property
     def kurtosis(self) -> float:
         """The fourth standardised moment, 3 for a normal distribution; 0 where all values are equal."""
-        return self.count * self.m4 / self.m2**2 if self.m2 > 0 else 0.0
+        return self.count * self.m4 / (self.m2 * self.m2) if self.m2 > 0 else 0.0
 
     def merged(self, other: Moments) -> Moments:
         """Return the moments of both sets of numbers together."""
@@ -88,13 +90,14 @@ class Moments:
         a, b = self.count, other.count
         n = a + b
         d = other.mean - self.mean
-        m2 = self.m2 + other.m2 + d**2 * a * b / n
-        m3 = self.m3 + other.m3 + d**3 * a * b * (a - b) / n**2 + 3 * d * (a * other.m2 - b * self.m2) / n
+        d2 = d * d  # `**` raises where a product is infinite
+        m2 = self.m2 + other.m2 + d2 * a * b / n
+        m3 = self.m3 + other.m3 + d2 * d * a * b * (a - b) / n**2 + 3 * d * (a * other.m2 - b * self.m2) / n
         m4 = (
             self.m4
             + other.m4
-            + d**4 * a * b * (a * a - a * b + b * b) / n**3
-            + 6 * d**2 * (a * a * other.m2 + b * b * self.m2) / n**2
+            + d2 * d2 * a * b * (a * a - a * b + b * b) / n**3
+            + 6 * d2 * (a * a * other.m2 + b * b * self.m2) / n**2
             + 4 * d * (a * other.m3 - b * self.m3) / n
         )
         return Moments(n, self.mean + d * b / n, m2, m3, m4)
@@ -134,7 +137,7 @@ class Histogram:
         return self.bits == _MANTISSA
 
     def edge(self, number: int) -> float:
-        """Return the lower edge of a bin; a bin holds its lower edge and not its upper, which is the next one's lower."""
+        """Return the lower edge of a bin, which holds it, and not its upper edge: that is the next one's lower."""
         return _double(number << (_MANTISSA - self.bits))
 
     def intervals(self) -> Iterator[tuple[float, float, int]]:
@@ -144,7 +147,7 @@ class Histogram:
             yield lower, lower if self.exact else self.edge(number + 1), count
 
     def rank(self, value: float) -> float:
-        """Return the share of values below or at `value`, from 0 to 1, evenly spread inside a bin; NaN without values."""
+        """Return the share of values at or below `value`, 0 to 1, evenly spread inside a bin; NaN without values."""
         below = 0.0
         for lower, upper, count in self.intervals():
             if value >= upper:
@@ -196,7 +199,7 @@ class Histogram:
 
 
 def _double(ordered: int) -> float:
-    """Return the double whose place among all doubles is `ordered`: the bits of a positive one, less those of a negative."""
+    """Return the double at a place among all doubles: the bits of a positive one, less those of a negative."""
     bits = min(abs(ordered), 0x7FF << _MANTISSA)
     value: float = struct.unpack("<d", bits.to_bytes(8, "little"))[0]
     return -value if ordered < 0 else value

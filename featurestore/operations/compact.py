@@ -8,6 +8,7 @@ from featurestore.offline.merge import merge_runs
 from featurestore.operations.materialize import replace_head
 from featurestore.operations.publish import head_of
 from featurestore.operations.resolve import one_version
+from featurestore.operations.run_profiles import RunProfiles
 
 if TYPE_CHECKING:
     from featurestore.catalog.database import Transaction
@@ -42,6 +43,8 @@ def compact(context: Context, reference: object) -> Snapshot:
         version = one_version(connection, reference, current=True)
         head_of(connection, version)
 
+    profiles = RunProfiles(context, version)
+
     def combine(head: Snapshot | None) -> tuple[Run, ...]:
         if head is None or len(head.runs) < 2:  # noqa: PLR2004 - one is as compact as can be
             return () if head is None else head.runs
@@ -53,6 +56,7 @@ def compact(context: Context, reference: object) -> Snapshot:
             context.settings,
             progress=lambda done: context.progress(f"compact {version.reference}", done, head.rows),
         )
+        profiles.merge(head.runs, merged)
         return (merged,)
 
     def record(tx: Transaction, head: Snapshot | None, snapshot: Snapshot) -> None:
@@ -68,4 +72,4 @@ def compact(context: Context, reference: object) -> Snapshot:
             files=[sum(len(run.files) for run in of) for of in (runs, snapshot.runs)],
         )
 
-    return replace_head(context, version, combine, record)
+    return replace_head(context, version, combine, record, profiles)

@@ -19,6 +19,7 @@ from featurestore.offline.moments import Moments
 from featurestore.offline.runs import cut_run, write_run
 from featurestore.operations.push import fold_pushes
 from featurestore.operations.resolve import one_version
+from featurestore.operations.run_profiles import RunProfiles, profiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,13 +84,17 @@ def write_window(
         The window starts at the head's last event time: leave the rows there alone if they are the same again.
     """
     fold_pushes(context, version)
-    run, first = _write(context, version, start, end)
+    profiles = RunProfiles(context, version)
+    run, first = _write(context, version, start, end, profiles)
 
     def combine(head: Snapshot | None) -> tuple[Run, ...]:
         new = _new_part(context, head, run, first) if resumes else run
-        return _combine(context, version, head, new)
+        return _combine(context, version, head, new, profiles)
 
-    return replace_head(context, version, combine, lambda tx, head, snapshot: _record(tx, version, head, snapshot))
+    def record(tx: Transaction, head: Snapshot | None, snapshot: Snapshot) -> None:
+        _record(tx, version, head, snapshot)
+
+    return replace_head(context, version, combine, record, profiles)
 
 
 def replace_head(
@@ -97,6 +102,7 @@ def replace_head(
     version: FeatureVersion,
     combine: Callable[[Snapshot | None], tuple[Run, ...]],
     record: Callable[[Transaction, Snapshot | None, Snapshot], None],
+    profiles: RunProfiles,
 ) -> Snapshot:
     """Make the runs that `combine` derives from the head the new head, and show them in Iceberg.
 
@@ -106,6 +112,8 @@ def replace_head(
         Called again with the new head whenever another process moved it meanwhile.
     record
         Adds to the history, in the transaction that moves the head; given the head before and the new one.
+    profiles
+        Of the runs; the snapshot's is kept in that transaction too.
 
     Raises
     ------
@@ -123,15 +131,23 @@ def replace_head(
         iceberg = context.tables.sync(version.definition, version.number, files)
         now = datetime.now(UTC)
         snapshot = Snapshot(identity, version.view, version.number, runs, now, iceberg)
+        profile = profiles.of_snapshot(snapshot) if context.settings.profiles else None
         try:
-            _commit(context, version, head, snapshot, record)
+            with context.catalog.write() as tx:
+                snapshots.require_head(tx.connection, version, head)
+                snapshots.move_head(tx, version, snapshot)
+                if profile is not None:
+                    profiles.save(tx, snapshot, profile)
+                record(tx, head, snapshot)
         except ConflictError:
             continue
         return snapshot
     raise ConflictError(f"other processes keep materializing {version.reference}: try again when they are done.")
 
 
-def _write(context: Context, version: FeatureVersion, start: int | None, end: int | None) -> tuple[Run, Newest | None]:
+def _write(
+    context: Context, version: FeatureVersion, start: int | None, end: int | None, profiles: RunProfiles
+) -> tuple[Run, Newest | None]:
     """Compute and write the run of a window, and tell of its rows at exactly `start`."""
     definition = version.definition
     before = data_versions(context, version)
@@ -142,12 +158,13 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
             end=None if end is None else from_micros(end),
         )
         moments = Moments(definition.event_time, start)
+        profiler = profiles.profiler()
         with rows:
             files = write_run(
                 context.root,
                 definition,
                 version.number,
-                moments.noted(rows),
+                moments.noted(rows if profiler is None else profiled(rows, profiler)),
                 row_group_rows=context.settings.row_group_rows,
                 compression=context.settings.compression,
                 progress=lambda done: context.progress(f"materialize {version.reference}", done, None),
@@ -155,7 +172,10 @@ def _write(context: Context, version: FeatureVersion, start: int | None, end: in
         after = data_versions(context, version)
         if after == before:
             dropped = tuple(sorted(rows.dropped.items()))
-            return Run(start, end, before, files, dropped, moments.newest), moments.first
+            run = Run(start, end, before, files, dropped, moments.newest)
+            if profiler is not None:
+                profiles.add(run, profiler)
+            return run, moments.first
         before = after
     raise SourceError(
         f"the sources of {version.reference} keep changing while they are read: materialize when they rest."
@@ -181,17 +201,19 @@ def _new_part(context: Context, head: Snapshot | None, run: Run, first: Newest |
     return left[0] if left else run
 
 
-def _combine(context: Context, version: FeatureVersion, head: Snapshot | None, run: Run) -> tuple[Run, ...]:
+def _combine(
+    context: Context, version: FeatureVersion, head: Snapshot | None, run: Run, profiles: RunProfiles
+) -> tuple[Run, ...]:
     """Return the runs of the head with the new run's window replaced by it."""
     if head is None or (run.start is None and run.end is None):
         return (run,)
     rows = context.settings.row_group_rows
     cuts = [cut_run(context.root, old, run.start, run.end, row_group_rows=rows) for old in head.runs]
     kept = [part for parts in cuts for part in parts if part.files]
-    return (*_merged(context, version, kept), run)
+    return (*_merged(context, version, kept, profiles), run)
 
 
-def _merged(context: Context, version: FeatureVersion, runs: list[Run]) -> list[Run]:
+def _merged(context: Context, version: FeatureVersion, runs: list[Run], profiles: RunProfiles) -> list[Run]:
     """Return the runs, merged if they are many: the small ones, and the largest with them once they outgrow its half.
 
     So a row is written again a few times in all, however long its history grows.
@@ -201,21 +223,10 @@ def _merged(context: Context, version: FeatureVersion, runs: list[Run]) -> list[
     largest = max(runs, key=lambda run: run.rows)
     rest = [run for run in runs if run is not largest]
     whole = 2 * sum(run.rows for run in rest) > largest.rows
-    merged = merge_runs(context.root, version.definition, version.number, runs if whole else rest, context.settings)
+    joined = runs if whole else rest
+    merged = merge_runs(context.root, version.definition, version.number, joined, context.settings)
+    profiles.merge(joined, merged)
     return [merged] if whole else [largest, merged]
-
-
-def _commit(
-    context: Context,
-    version: FeatureVersion,
-    head: Snapshot | None,
-    snapshot: Snapshot,
-    record: Callable[[Transaction, Snapshot | None, Snapshot], None],
-) -> None:
-    with context.catalog.write() as tx:
-        snapshots.require_head(tx.connection, version, head)
-        snapshots.move_head(tx, version, snapshot)
-        record(tx, head, snapshot)
 
 
 def _record(tx: Transaction, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot) -> None:

@@ -191,12 +191,14 @@ class _Sample:
             near = near[np.argpartition(rows[near], SAMPLE)[: SAMPLE + 1]]
         hashes = np.concatenate([self._hashes, rows[near] >> _SHIFT])
         hashes, places = np.unique(hashes, return_index=True)
-        hashes, places = hashes[:SAMPLE], places[:SAMPLE]
-        taken = pa.Table.from_batches([batch.take(pa.array(near))]).select(self._columns)
+        self._hashes, places = hashes[:SAMPLE], places[:SAMPLE]
+        if len(self._hashes) == SAMPLE:
+            self._below = self._hashes[-1] << _SHIFT
+        if not self._columns:
+            return
+        taken = pa.Table.from_batches([batch.take(near)]).select(self._columns)
         together = taken if self._kept is None else pa.concat_tables([self._kept, taken])
-        self._hashes, self._kept = hashes, together.take(pa.array(places)).combine_chunks()
-        if len(hashes) == SAMPLE:
-            self._below = hashes[-1] << _SHIFT
+        self._kept = together.take(places).combine_chunks()
 
     def hashes(self) -> tuple[int, ...]:
         """Return the kept rows' hashes."""
@@ -229,9 +231,7 @@ def profiler_of(definition: Definition, *, in_order: bool = True) -> Profiler:
         keys=[key for key, _ in definition.keys],
         event_time=definition.event_time,
         created_time=definition.created_time,
-        defaults={
-            feature.name: default_from_json(feature.type, feature.default) for feature in definition.features
-        },
+        defaults={feature.name: default_from_json(feature.type, feature.default) for feature in definition.features},
         in_order=in_order,
     )
 
@@ -261,9 +261,7 @@ def profile_table(
     defaults
         Column to its declared default, in Python.
     """
-    profiler = Profiler(
-        columns, keys=keys, event_time=event_time, created_time=created_time, defaults=defaults
-    )
+    profiler = Profiler(columns, keys=keys, event_time=event_time, created_time=created_time, defaults=defaults)
     for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
         profiler.add(batch)
     return profiler.result(kind=kind, name=name, id=id)

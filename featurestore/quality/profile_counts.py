@@ -41,9 +41,17 @@ def counted(numbers: Ints, least: int, greatest: int) -> tuple[Ints, Ints]:
 
 
 def moments_of(values: Floats, counts: Ints | None = None) -> Moments:
-    """Return the moments of finite numbers, each there as often as `counts` says, or once."""
+    """Return the moments of finite numbers, each there as often as `counts` says, or once.
+
+    Powers beyond the greatest double are infinite, and what is made of them is not a number.
+    """
     if not len(values):
         return Moments()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _moments(values, counts)
+
+
+def _moments(values: Floats, counts: Ints | None) -> Moments:
     if counts is None:
         total = len(values)
         mean = float(values.sum()) / total
@@ -153,13 +161,13 @@ class TopCounter:
         self._looked = 0
         self._error = 0
 
-    def add(self, values: Callable[[Ints], list[Any]], counts: Ints, *, total: int, looked: int) -> None:
+    def add(self, values: Callable[[Ints], Any], counts: Ints, *, total: int, looked: int) -> None:
         """Take how often each of some distinct values is there among `looked` of `total` rows.
 
         Parameters
         ----------
         values
-            Called with the places of those that are worth keeping; returns them.
+            Called with the places of those that are worth keeping; returns them, in a list or an array.
         """
         self._total += total
         self._looked += looked
@@ -171,7 +179,7 @@ class TopCounter:
             counts = counts[kept] - cut
             self._error += math.ceil(cut * scale)
         found = self._counts
-        for value, count in zip(values(kept), counts.tolist(), strict=True):
+        for value, count in zip(_listed(values(kept)), counts.tolist(), strict=True):
             found[value] += round(count * scale)
         if len(found) > TOP_VALUES:
             self._cut()
@@ -188,6 +196,11 @@ class TopCounter:
         for value, count in self._counts.items():
             counts[told(value)] += count
         return Top.of(counts, total=self._total, looked=self._looked, error=self._error)
+
+
+def _listed(values: Any) -> list[Any]:  # noqa: ANN401 - a list or an array
+    found: list[Any] = values.tolist() if hasattr(values, "tolist") else values
+    return found
 
 
 class VolumeCounter:

@@ -13,7 +13,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["KEPT_BITS", "Hashes", "combined", "hash_column", "hash_texts", "hash_words", "ordered"]
+__all__ = [
+    "KEPT_BITS",
+    "Column",
+    "Hashes",
+    "as_numbers",
+    "combined",
+    "hash_column",
+    "hash_numbers",
+    "hash_texts",
+    "hash_words",
+    "ordered",
+]
+
+Column = Any
+"""An Arrow array of any type: the stubs refuse much that Arrow takes."""
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -54,8 +68,8 @@ def ordered(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return places
 
 
-def hash_numbers(array: pa.Array[Any], numbers: npt.NDArray[np.float64]) -> Hashes:
-    """Return the hashes of numbers: equal ones share one whatever their type; integers beyond 2^53 by all their bits."""
+def hash_numbers(array: Column, numbers: npt.NDArray[np.float64]) -> Hashes:
+    """Return the hashes of numbers: equal ones share one whatever their type; integers beyond 2^53 by all bits."""
     words = ordered(numbers)
     if pa.types.is_decimal(array.type):
         exact = array.cast(pa.decimal128(38, array.type.scale)) if array.type.precision < _DIGITS else array
@@ -70,7 +84,7 @@ def hash_numbers(array: pa.Array[Any], numbers: npt.NDArray[np.float64]) -> Hash
 _DIGITS = 38
 
 
-def hash_texts(array: pa.Array[Any]) -> Hashes:
+def hash_texts(array: Column) -> Hashes:
     """Return the hashes of texts or bytes; no nulls."""
     wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     _, offsets, data = array.buffers()
@@ -102,7 +116,7 @@ def hash_texts(array: pa.Array[Any]) -> Hashes:
     return hashes
 
 
-def hash_column(array: pa.Array[Any]) -> Hashes:
+def hash_column(array: Column) -> Hashes:
     """Return the hashes of a column that may be part of a key, or of a row; nulls have one of their own."""
     kind = array.type
     present = array.drop_null() if array.null_count else array
@@ -119,11 +133,11 @@ def hash_column(array: pa.Array[Any]) -> Hashes:
     return found
 
 
-def _as_text(array: pa.Array[Any]) -> pa.Array[Any]:
+def _as_text(array: Column) -> Column:
     return pa.array([repr(value) for value in array.to_pylist()], pa.string())
 
 
-def as_numbers(array: pa.Array[Any]) -> npt.NDArray[np.float64]:
+def as_numbers(array: Column) -> npt.NDArray[np.float64]:
     """Return an array without nulls as doubles: dates as days, times as microseconds since 1970, Bool as 0 and 1."""
     kind = array.type
     if pa.types.is_boolean(kind):

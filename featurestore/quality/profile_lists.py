@@ -15,11 +15,9 @@ from featurestore.quality.profile_hashes import KEPT_BITS, ordered
 from featurestore.quality.profile_texts import add_lengths
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from featurestore.model.sketches import Scalar
     from featurestore.model.types import FeatureType
-    from featurestore.quality.profile_hashes import Hashes
+    from featurestore.quality.profile_hashes import Column, Hashes
 
 __all__ = ["EmbeddingColumn", "ListColumn"]
 
@@ -32,13 +30,13 @@ class ListColumn:
         self._rows = self._nulls = self._empties = 0
         self._lengths = HistogramCounter()
 
-    def add(self, array: pa.Array[Any]) -> None:
+    def add(self, array: Column) -> None:
         """Take the next rows."""
         self._rows += len(array)
         self._nulls += array.null_count
         self._empties += add_lengths(self._lengths, pc.list_value_length(array.drop_null()), None)
 
-    def told(self, array: pa.Array[Any]) -> list[Scalar | None]:  # noqa: ARG002 - as the other columns'
+    def told(self, array: Column) -> list[Scalar | None]:  # noqa: ARG002 - as the other columns'
         """Return nothing: a profile tells no list."""
         return []
 
@@ -66,7 +64,7 @@ class EmbeddingColumn:
         self._sum = np.zeros(self._dimension)
         self._vectors: dict[int, Any] = {}
 
-    def add(self, array: pa.Array[Any], rows: Hashes | None) -> None:
+    def add(self, array: Column, rows: Hashes | None) -> None:
         """Take the next rows, given their hashes."""
         self._rows += len(array)
         self._nulls += array.null_count
@@ -105,7 +103,7 @@ class EmbeddingColumn:
             self._vectors.setdefault(int(kept[place]), matrix[place].copy())
         self._vectors = dict(sorted(self._vectors.items())[:size])
 
-    def told(self, array: pa.Array[Any]) -> list[Scalar | None]:  # noqa: ARG002 - as the other columns'
+    def told(self, array: Column) -> list[Scalar | None]:  # noqa: ARG002 - as the other columns'
         """Return nothing: a profile tells vectors apart."""
         return []
 

@@ -1,8 +1,8 @@
 """Profiles of numbers, truth values, dates and times, as batches pass.
 
-A batch of few distinct values is counted first, and everything else is computed from the counts. Otherwise each number is
-looked at about a dozen times, in pieces that stay in the processor's cache; only the most frequent values of a column
-with many are taken from an even sample.
+A batch of few distinct values is counted first, and everything else is computed from the counts. Otherwise each
+number is looked at about a dozen times, in pieces that stay in the processor's cache; only the most frequent values
+of a column with many are taken from an even sample.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from featurestore.model.sketches import Scalar
     from featurestore.model.types import FeatureType
+    from featurestore.quality.profile_hashes import Column
 
     Ints = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float64]
@@ -66,7 +67,7 @@ class NumberColumn:
         self._midnights = 0
         self._random = np.random.default_rng(7)
 
-    def add(self, array: pa.Array[Any]) -> None:
+    def add(self, array: Column) -> None:
         """Take the next rows."""
         self._rows += len(array)
         self._nulls += array.null_count
@@ -75,11 +76,12 @@ class NumberColumn:
         if not len(array):
             return
         numbers = as_numbers(array)
-        total = float(numbers.sum()) if self._floats else 0.0
-        if not np.isfinite(total):
+        if self._floats:
             array, numbers = self._finite(array, numbers)
-            if not len(numbers):
-                return
+        if len(numbers):
+            self._add_finite(array, numbers)
+
+    def _add_finite(self, array: Column, numbers: Floats) -> None:
         least, greatest = float(numbers.min()), float(numbers.max())
         self._bounds(array, least, greatest)
         if self._type.kind == "Timestamp":
@@ -94,10 +96,13 @@ class NumberColumn:
         distinct = self._histogram.add(places, *ordered(np.array([least, greatest])).tolist())
         exact_words = self._type.kind in {"Int64", "Decimal", "Timestamp"}
         if distinct is not None and not exact_words:
-            values = _numbers_at(distinct[0])
-            self._add_counted(values, distinct[1], hash_words(distinct[0]))
+            self._add_counted(_numbers_at(distinct[0]), distinct[1], hash_words(distinct[0]))
             return
         self._distinct.add(hash_numbers(array, numbers) if exact_words else hash_words(places))
+        self._add_each(numbers, least, greatest)
+        self._look(places)
+
+    def _add_each(self, numbers: Floats, least: float, greatest: float) -> None:
         self._moments = self._moments.merged(moments_of(numbers))
         if least < 0:
             self._negatives += len(numbers) if greatest < 0 else int(np.count_nonzero(numbers < 0))
@@ -105,7 +110,6 @@ class NumberColumn:
             self._zeros += int(np.count_nonzero(numbers == 0))
         if self._default is not None and least <= self._default <= greatest:
             self._defaults += int(np.count_nonzero(numbers == self._default))
-        self._look(places)
 
     def _small(self, least: float, greatest: float) -> bool:
         return (self._whole or self._type.kind == "Bool") and greatest - least < _SMALL_SPAN
@@ -118,7 +122,7 @@ class NumberColumn:
         if self._default is not None:
             self._defaults += int(counts[values == self._default].sum())
         total = int(counts.sum())
-        self._top.add(lambda kept: values[kept].tolist(), counts, total=total, looked=total)
+        self._top.add(values.__getitem__, counts, total=total, looked=total)
 
     def _look(self, places: Ints) -> None:
         """Count the most frequent values among an even sample."""
@@ -128,10 +132,13 @@ class NumberColumn:
             starts = np.arange(0, total - step + 1, step)
             places = places[starts + self._random.integers(0, step, len(starts))]
         found, counts = np.unique(places, return_counts=True)
-        self._top.add(lambda kept: _numbers_at(found[kept]).tolist(), counts, total=total, looked=len(places))
+        self._top.add(_numbers_at(found).__getitem__, counts, total=total, looked=len(places))
 
-    def _finite(self, array: pa.Array[Any], numbers: Floats) -> tuple[pa.Array[Any], Floats]:
+    def _finite(self, array: Column, numbers: Floats) -> tuple[Column, Floats]:
         """Count what is not finite and return the rest."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(numbers.sum()):
+                return array, numbers
         finite = np.isfinite(numbers)
         if finite.all():  # their sum is beyond the greatest double
             return array, numbers
@@ -145,12 +152,12 @@ class NumberColumn:
                 self._infinite[value] = self._infinite.get(value, 0) + count
                 self._negatives += count if value < 0 else 0
                 self._distinct.add(hash_words(ordered(np.array([value]))))
-                self._top.add(lambda _, value=value: [value], np.array([count]), total=count, looked=count)
+                self._top.add(np.array([value]).__getitem__, np.array([count]), total=count, looked=count)
                 self._widen(value, value)
                 self._defaults += count if self._default == value else 0
         return array.filter(pa.array(finite)), numbers[finite]
 
-    def _bounds(self, array: pa.Array[Any], least: float, greatest: float) -> None:
+    def _bounds(self, array: Column, least: float, greatest: float) -> None:
         if self._type.kind == "Int64" and max(abs(least), abs(greatest)) >= 2**53:
             exact: Any = array.to_numpy(zero_copy_only=False)
             self._widen(int(exact.min()), int(exact.max()))
@@ -161,7 +168,7 @@ class NumberColumn:
         self._least = least if self._least is None else min(self._least, least)
         self._greatest = greatest if self._greatest is None else max(self._greatest, greatest)
 
-    def _clock(self, array: pa.Array[Any]) -> None:
+    def _clock(self, array: Column) -> None:
         times: Ints = array.cast(pa.timestamp("us", array.type.tz)).cast(pa.int64()).to_numpy(zero_copy_only=False)
         hours = times // _HOUR
         found, counts = counted(hours, int(hours.min()), int(hours.max()))
@@ -176,7 +183,7 @@ class NumberColumn:
             return bool(value)
         return int(value) if self._whole else float(value)
 
-    def told(self, array: pa.Array[Any]) -> list[Scalar | None]:
+    def told(self, array: Column) -> list[Scalar | None]:
         """Return values as a profile tells them."""
         if self._type.kind == "Int64":
             exact: list[Scalar | None] = array.to_pylist()

@@ -1,8 +1,8 @@
 """Profiles of texts and bytes, as batches pass.
 
-The distinct texts of a batch are found first, and everything is computed from them. Where most are different, that would
-cost too much: lengths, bounds and distinct are then still counted for every row, and how texts are written, and which are
-the most frequent, is told of an even sample.
+The distinct texts of a batch are found first, and everything is computed from them. Where most are different, that
+would cost too much: lengths, bounds and distinct are then still counted for every row, and how texts are written, and
+which are the most frequent, is told of an even sample.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from featurestore.model.sketches import Scalar
     from featurestore.model.types import FeatureType
+    from featurestore.quality.profile_hashes import Column
 
     Ints = npt.NDArray[np.int64]
 
@@ -56,7 +57,7 @@ class TextColumn:
         self._texts: dict[int, str] = {}
         self._random = np.random.default_rng(7)
 
-    def add(self, array: pa.Array[Any]) -> None:
+    def add(self, array: Column) -> None:
         """Take the next rows."""
         self._rows += len(array)
         self._nulls += array.null_count
@@ -65,7 +66,7 @@ class TextColumn:
         total = len(array)
         if not total:
             return
-        sample = array if total <= 2 * _LOOKED else array.take(pa.array(self._even(total)))
+        sample = array if total <= 2 * _LOOKED else array.take(self._even(total))
         values, counts = _distinct_of(sample)
         if sample is not array and len(values) <= len(sample) // 2:
             sample = array
@@ -89,7 +90,7 @@ class TextColumn:
         starts = np.arange(0, total - step + 1, step)
         return starts + self._random.integers(0, step, len(starts))
 
-    def _keep(self, values: pa.Array[Any]) -> None:
+    def _keep(self, values: Column) -> None:
         """Take hashes, and keep the texts of the least."""
         hashes = hash_texts(values)
         self._distinct.add(hashes)
@@ -102,16 +103,16 @@ class TextColumn:
             self._texts.setdefault(int(kept[place]), values[place].as_py()[:TEXT])
         self._texts = {found: self._texts[found] for found in least.tolist()}
 
-    def _look(self, values: pa.Array[Any], counts: Ints, total: int, looked: int) -> None:
+    def _look(self, values: Column, counts: Ints, total: int, looked: int) -> None:
         """Count how texts are written, and which are the most frequent."""
-        self._top.add(lambda kept: self.told(values.take(pa.array(kept))), counts, total=total, looked=looked)
+        self._top.add(lambda kept: self.told(values.take(kept)), counts, total=total, looked=looked)
         self._looked += looked
         if self._text:
             scale = total / looked
             for shape, which in _shapes(values):
                 self._shapes[shape] += scale * float(counts[which].sum())
 
-    def told(self, array: pa.Array[Any]) -> list[Any]:
+    def told(self, array: Column) -> list[Any]:
         """Return values as a profile tells them."""
         values = array.to_pylist()
         if self._text:
@@ -143,21 +144,21 @@ class TextColumn:
         )
 
 
-def _distinct_of(array: pa.Array[Any]) -> tuple[pa.Array[Any], Ints]:
+def _distinct_of(array: Column) -> tuple[Column, Ints]:
     found: Any = array.value_counts()
     return found.field("values"), found.field("counts").to_numpy()
 
 
-def _shapes(values: pa.Array[Any]) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+def _shapes(values: Column) -> list[tuple[str, npt.NDArray[np.bool_]]]:
     """Return which of some texts are written how."""
     stripped_left, stripped_right = pc.utf8_ltrim_whitespace(values), pc.utf8_rtrim_whitespace(values)
-    there = pc.not_equal(values, "")
+    there = pc.not_equal(values, pa.scalar("", values.type))
     leading, trailing = pc.not_equal(stripped_left, values), pc.not_equal(stripped_right, values)
     upper, lower = pc.equal(pc.utf8_upper(values), values), pc.equal(pc.utf8_lower(values), values)
     cased = pc.invert(pc.and_(upper, lower))
     ascii_only = pc.string_is_ascii(values)
     found: list[tuple[str, Any]] = [
-        ("blank", pc.and_(there, pc.equal(stripped_left, ""))),
+        ("blank", pc.and_(there, pc.equal(stripped_left, pa.scalar("", values.type)))),
         ("lower", pc.and_(cased, lower)),
         ("upper", pc.and_(cased, upper)),
         ("mixed", pc.and_(cased, pc.invert(pc.or_(lower, upper)))),

@@ -82,6 +82,9 @@ featurestore rollback airport_weather --reason "wind is wrong"
 featurestore refresh
 featurestore refresh airport_weather --until 2013-08-01 --no-publish
 featurestore compact airport_weather@v1
+featurestore profile airport_weather@v1
+featurestore profile weather.temp --json
+featurestore profile delay@1
 featurestore status
 featurestore show views
 featurestore show airport_weather
