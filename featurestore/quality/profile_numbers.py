@@ -38,6 +38,7 @@ __all__ = ["NumberColumn"]
 
 _LOOKED = 4096
 _SMALL_SPAN = 65_536
+_EXACT = 2**53
 _HOUR = 3_600_000_000
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 _FLOATS = ("Float32", "Float64")
@@ -112,7 +113,9 @@ class NumberColumn:
             self._defaults += int(np.count_nonzero(numbers == self._default))
 
     def _small(self, least: float, greatest: float) -> bool:
-        return (self._whole or self._type.kind == "Bool") and greatest - least < _SMALL_SPAN
+        """Return whether numbers are whole, told apart by doubles, and so close that each can be counted."""
+        whole = self._whole or self._type.kind == "Bool"
+        return whole and greatest - least < _SMALL_SPAN and max(greatest, -least) < _EXACT
 
     def _add_counted(self, values: Floats, counts: Ints, hashes: npt.NDArray[np.uint64]) -> None:
         self._distinct.add(hashes)
@@ -158,7 +161,7 @@ class NumberColumn:
         return array.filter(pa.array(finite)), numbers[finite]
 
     def _bounds(self, array: Column, least: float, greatest: float) -> None:
-        if self._type.kind == "Int64" and max(abs(least), abs(greatest)) >= 2**53:
+        if self._type.kind == "Int64" and max(abs(least), abs(greatest)) >= _EXACT:
             exact: Any = array.to_numpy(zero_copy_only=False)
             self._widen(int(exact.min()), int(exact.max()))
         else:
