@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from featurestore.catalog.database import Transaction
 
-__all__ = ["find", "forget_runs", "history", "of_rows", "save"]
+__all__ = ["find", "forget_runs", "history", "is_known", "of_rows", "save"]
 
 _PROFILES = schema.profiles
 _LEVEL = 6
@@ -49,6 +49,12 @@ def of_rows(connection: Connection, name: str, rows_digest: str) -> Profile | No
     statement = select(_PROFILES.c.body).where(_PROFILES.c.name == name, _PROFILES.c.rows_digest == rows_digest)
     row = connection.execute(statement.order_by(_PROFILES.c.id.desc()).limit(1)).one_or_none()
     return None if row is None else _value(row)
+
+
+def is_known(connection: Connection, name: str, rows_digest: str) -> bool:
+    """Return whether `of_rows` has an answer."""
+    statement = select(_PROFILES.c.id).where(_PROFILES.c.name == name, _PROFILES.c.rows_digest == rows_digest)
+    return connection.execute(statement.limit(1)).first() is not None
 
 
 def save(tx: Transaction, profile: Profile, *, rows_digest: str | None = None) -> None:

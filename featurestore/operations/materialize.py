@@ -8,7 +8,6 @@ head that the next materialization sets right.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import changes, snapshots
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from featurestore.catalog.database import Transaction
-    from featurestore.model.profile import Profile
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
@@ -133,9 +131,9 @@ def replace_head(
         iceberg = context.tables.sync(version.definition, version.number, files)
         now = datetime.now(UTC)
         snapshot = Snapshot(identity, version.view, version.number, runs, now, iceberg)
-        profile = profiles.of_snapshot(snapshot) if context.settings.profiles else None
+        profiles.take(runs)
         try:
-            _commit(context, version, head, snapshot, partial(_keep, profiles, profile, record))
+            _commit(context, version, head, snapshot, profiles.keep, record)
         except ConflictError:
             continue
         return snapshot
@@ -226,31 +224,18 @@ def _merged(context: Context, version: FeatureVersion, runs: list[Run], profiles
     return [merged] if whole else [largest, merged]
 
 
-def _keep(
-    profiles: RunProfiles,
-    profile: Profile | None,
-    record: Callable[[Transaction, Snapshot | None, Snapshot], None],
-    tx: Transaction,
-    head: Snapshot | None,
-    snapshot: Snapshot,
-) -> None:
-    """Keep a snapshot's profile beside its record."""
-    if profile is not None:
-        profiles.save(tx, snapshot, profile)
-    record(tx, head, snapshot)
-
-
 def _commit(
     context: Context,
     version: FeatureVersion,
     head: Snapshot | None,
     snapshot: Snapshot,
-    record: Callable[[Transaction, Snapshot | None, Snapshot], None],
+    *keep: Callable[[Transaction, Snapshot | None, Snapshot], None],
 ) -> None:
     with context.catalog.write() as tx:
         snapshots.require_head(tx.connection, version, head)
         snapshots.move_head(tx, version, snapshot)
-        record(tx, head, snapshot)
+        for each in keep:
+            each(tx, head, snapshot)
 
 
 def _record(tx: Transaction, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot) -> None:

@@ -81,7 +81,7 @@ def profile_of_snapshot(context: Context, snapshot: Snapshot) -> Profile:
     found = runs.of_snapshot(snapshot)
     if not context.catalog.read_only:
         with context.catalog.write() as tx:
-            runs.save(tx, snapshot, found, head=False)
+            runs.save(tx, snapshot, found)
     return found
 
 

@@ -90,23 +90,33 @@ class RunProfiles:
             self._known[identity] = known or self._read(run)
         return self._known[identity]
 
+    def take(self, runs: Iterable[Run]) -> None:
+        """Make the profiles of runs known, before they are kept in a transaction: that may read files."""
+        if self._context.settings.profiles:
+            for run in runs:
+                self.of(run)
+
     def of_snapshot(self, snapshot: Snapshot) -> Profile:
         """Return the profile of a snapshot: that of its runs, merged."""
         parts = [self.of(run) for run in snapshot.runs]
         return merge_profiles(parts, kind="snapshot", name=self._version.reference, id=snapshot.id)
 
-    def save(self, tx: Transaction, snapshot: Snapshot, profile: Profile, *, head: bool = True) -> None:
-        """Keep the profile of a snapshot, and where it is the head those of its runs."""
-        runs = {_identity(run): run for run in snapshot.runs}
-        alone = next(iter(runs)) if len(snapshot.runs) == 1 else None
-        profiles.save(tx, profile, rows_digest=alone)
-        if not head:
+    def keep(self, tx: Transaction, _before: Snapshot | None, head: Snapshot) -> None:
+        """Keep the profile of a version's new head, and those of its runs that later ones will be merged from."""
+        if not self._context.settings.profiles:
             return
-        profiles.forget_runs(tx, self._version.reference, runs)
-        if alone is None:
-            for identity, run in runs.items():
-                if profiles.find(tx.connection, "run", self._version.reference, identity) is None:
-                    profiles.save(tx, self.of(run), rows_digest=identity)
+        self.save(tx, head, self.of_snapshot(head))
+        name = self._version.reference
+        runs = {_identity(run): run for run in head.runs}
+        profiles.forget_runs(tx, name, runs)
+        for identity, run in runs.items() if len(head.runs) > 1 else ():
+            if not profiles.is_known(tx.connection, name, identity):
+                profiles.save(tx, self.of(run), rows_digest=identity)
+
+    def save(self, tx: Transaction, snapshot: Snapshot, profile: Profile) -> None:
+        """Keep the profile of a snapshot; of one run alone, it is that run's too."""
+        alone = _identity(snapshot.runs[0]) if len(snapshot.runs) == 1 else None
+        profiles.save(tx, profile, rows_digest=alone)
 
     def _read(self, run: Run) -> Profile:
         profiler = profiler_of(self._version.definition)
