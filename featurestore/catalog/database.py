@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REVISION", "Catalog", "Transaction", "acting_as", "current_actor"]
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration that this release's tables are at."""
 
 _BUSY_SECONDS = 30
