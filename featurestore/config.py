@@ -20,7 +20,7 @@ from featurestore.catalog.place import check_folder, check_setting
 from featurestore.errors import ConfigError, NotFoundError, RequestError, nearest
 from featurestore.model.policy import ACTIONS, KINDS, REACHES, SEVERITIES, Policy
 from featurestore.model.serving import ROLE_NAMES, ServingSettings
-from featurestore.model.settings import Settings
+from featurestore.model.settings import OpenLineageSettings, Settings
 from featurestore.model.times import parse_duration
 from featurestore.online.address import Address
 
@@ -36,7 +36,8 @@ _SERVING_DEFAULTS = ServingSettings()
 _STORE = "store"
 _SERVING = "serving"
 _POLICY = "policy"
-_SECRET = {"catalog", "online"}
+_OPENLINEAGE = "openlineage"
+_SECRET = {"catalog", "online", "token", "url"}
 """Settings that may hold a password: they are not shown."""
 
 _Checked = TypeVar("_Checked", bound=BaseModel)
@@ -146,6 +147,24 @@ class _ServingSources(_Read, _Serving):
     )
 
 
+class _OpenLineage(_Read):
+    """`[openlineage]` as it is read and checked; the defaults are those of `OpenLineageSettings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=f"{PREFIX}{_OPENLINEAGE.upper()}_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    url: str | None = Field(None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    file: str | None = None
+    endpoint: str = Field(OpenLineageSettings().endpoint, pattern=r"^[^\s]+$")
+    namespace: str = Field(OpenLineageSettings().namespace, pattern=r"^[^\s]+$")
+    token: str | None = None
+    timeout: float = Field(OpenLineageSettings().timeout, gt=0, le=600)
+    linger: float = Field(OpenLineageSettings().linger, ge=0, le=600)
+    repository: str | None = None
+    datasets: dict[str, str] = Field(default_factory=dict)
+
+
 def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = True) -> tuple[Path, Settings]:
     """Return the store's folder, absolute, and its settings.
 
@@ -171,10 +190,13 @@ def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = T
         values.pop(_SERVING, None)
         policy = _policy(values.pop(_POLICY, {}), str(path))
         root = path.parent / Path(str(values.pop(_STORE, DEFAULT_FOLDER))).expanduser()
+        lineage = _openlineage(values.pop(_OPENLINEAGE, {}), path)
         settings = _settings(values, str(path))
     else:
         root, settings, policy = path, _settings({}, "the environment"), Policy()
-    return _check_folder(root.absolute(), settings.catalog, create=create), replace(settings, policy=policy)
+        lineage = _openlineage({}, path)
+    settings = replace(settings, policy=policy, openlineage=lineage)
+    return _check_folder(root.absolute(), settings.catalog, create=create), settings
 
 
 def load_serving(
@@ -287,7 +309,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"the configuration {str(path)!r} cannot be read: {error}."
         raise ConfigError(message) from error
-    known = [_STORE, _SERVING, *(item.name for item in fields(Settings))]  # `policy` is one, a table of its own
+    known = [_STORE, _SERVING, *(item.name for item in fields(Settings))]  # `policy` and `openlineage` are tables
     for key in values:
         if key not in known:
             message = f"{str(path)!r} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
@@ -301,6 +323,25 @@ def _read(path: Path) -> dict[str, Any]:
 def _settings(values: dict[str, Any], where: str) -> Settings:
     checked = _checked(_Sources, values, where)
     return Settings(**{name: getattr(checked, name) for name in _Sources.model_fields})
+
+
+def _openlineage(table: object, path: Path) -> OpenLineageSettings:
+    where = f"[{_OPENLINEAGE}] in {str(path)!r}"
+    if not isinstance(table, dict):
+        message = f"'{_OPENLINEAGE}' in {str(path)!r} is not a table: write its settings below a line [{_OPENLINEAGE}]."
+        raise ConfigError(message)
+    known = [item.name for item in fields(OpenLineageSettings)]
+    for key in table:
+        if key not in known:
+            message = f"{where} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
+            raise ConfigError(message)
+    if isinstance(table.get("file"), str):
+        table["file"] = str(path.parent / Path(table["file"]).expanduser())  # relative to the .toml
+    read = _checked(_OpenLineage, table, where)
+    if read.url is not None and read.file is not None:
+        message = f"{where} names a url and a file: events go to one of them, leave the other out."
+        raise ConfigError(message)
+    return OpenLineageSettings(**{name: getattr(read, name) for name in known})
 
 
 def _checked(kind: type[_Checked], values: dict[str, Any], where: str) -> _Checked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -93,6 +94,15 @@ class FeatureStore:
             root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self._context = Context(root, settings, open_catalog(root, settings.catalog, read_only=read_only))
+
+        if not read_only:
+            for module in _listeners(settings):
+                import_module(module).listen(self._context)
+
+    @property
+    def context(self) -> Context:
+        """What every verb works on: for integrations, which stand above the store."""
+        return self._context
 
     @cached_property
     def _online(self) -> OnlineReader:
@@ -629,6 +639,12 @@ class FeatureStore:
         """Return every endpoint with the models live on it."""
         with self._context.catalog.read() as connection:
             return {name: models.deployments(connection, endpoint=name) for name in models.endpoint_names(connection)}
+
+
+def _listeners(settings: Settings) -> list[str]:
+    """Return the modules of the integrations that are told what the store does; by name, for they stand above it."""
+    told = settings.openlineage.url is not None or settings.openlineage.file is not None
+    return ["featurestore.integrations.openlineage"] if told else []
 
 
 def _time(value: Time | None) -> datetime | None:

@@ -6,7 +6,7 @@ import getpass
 import os
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,9 +17,10 @@ from sqlalchemy.exc import DBAPIError
 from featurestore.catalog import schema
 from featurestore.catalog.sqlite import Sqlite
 from featurestore.errors import ConfigError, FeatureStoreError, ReadOnlyError
+from featurestore.model.history import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["REVISION", "Catalog", "Transaction", "acting_as", "current_actor"]
 
@@ -64,11 +65,14 @@ class Transaction:
         The wall clock at its start, UTC: one time for all that it writes.
     actor
         Who acts.
+    recorded
+        What was added to the history so far.
     """
 
     connection: Connection
     now: datetime
     actor: str
+    recorded: list[Change] = field(default_factory=list)
 
     def record(self, kind: str, asset_kind: str, subject: str, reason: str = "", **detail: Any) -> int:  # noqa: ANN401
         """Add a row to the history of changes and return its sequence number."""
@@ -82,7 +86,9 @@ class Transaction:
             "detail": detail,
         }
         result = self.connection.execute(insert(schema.changes).values(values))
-        return int(result.inserted_primary_key[0]) if result.inserted_primary_key else 0
+        row = int(result.inserted_primary_key[0]) if result.inserted_primary_key else 0
+        self.recorded.append(Change(row, self.now, kind, f"{asset_kind}/{subject}", self.actor, reason, detail))
+        return row
 
     def insert(self, table: Any, **values: Any) -> int:  # noqa: ANN401 - any table, any values
         """Add a row and return its number."""
@@ -133,6 +139,11 @@ class Catalog:
     read_only
         Refuse to write, and to migrate.
 
+    Attributes
+    ----------
+    on_commit
+        Called with what a transaction has recorded, once that is committed. It must not raise.
+
     Raises
     ------
     ConfigError
@@ -144,6 +155,7 @@ class Catalog:
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self.read_only = read_only
+        self.on_commit: Callable[[Sequence[Change]], None] | None = None
         self._backend = _backend(url)
         try:
             self._bring_up_to_date()
@@ -183,9 +195,12 @@ class Catalog:
             If the database's server cannot be reached.
         """
         self.require_writable()
+        recorded: list[Change] = []
         with self._connected(self._backend.write_options) as connection, connection.begin():
             self._backend.lock(connection)
-            yield Transaction(connection, datetime.now(UTC), current_actor())
+            yield Transaction(connection, datetime.now(UTC), current_actor(), recorded)
+        if self.on_commit is not None and recorded:
+            self.on_commit(recorded)
 
     def require_writable(self) -> None:
         """Hold that the store may be changed, before work that would be in vain.

@@ -60,6 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
     },
     "Work with others": {
         "link": Verb("link:link", "Tell a dependency on a job or table of another system."),
+        "export": Verb("export:export", "Send what the store has done to others, as OpenLineage events."),
     },
     "Ask": {
         "verify": Verb("verify:verify", "Read all stored rows and compare them with their digests."),

@@ -2,11 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from featurestore.model.policy import Policy
 
-__all__ = ["Settings"]
+__all__ = ["OpenLineageSettings", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLineageSettings:
+    """Whom OpenLineage events are sent to, and how things are named in them.
+
+    Attributes
+    ----------
+    url
+        A server: events are posted to `url` + `endpoint`. None where there is none.
+    file
+        A file to which events are added, one JSON document a line. None where there is none.
+    endpoint
+        The path below `url`.
+    namespace
+        Of our jobs and of the datasets that the store holds: another for each store that one server hears of.
+    token
+        Sent as a bearer token. It is never shown.
+    timeout
+        Seconds that one request may take.
+    linger
+        Seconds for which closing the store waits until what it has told is sent; what is not stays in the outbox.
+    repository
+        URL of the code's repository, told with the commit.
+    datasets
+        Source to the dataset it is, `NAMESPACE/NAME`, where the name that follows from its location is not meant.
+    """
+
+    url: str | None = None
+    file: str | None = None
+    endpoint: str = "api/v1/lineage"
+    namespace: str = "featurestore"
+    token: str | None = field(default=None, repr=False)
+    timeout: float = 5.0
+    linger: float = 2.0
+    repository: str | None = None
+    datasets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +83,8 @@ class Settings:
         password, so it is never shown.
     policy
         What proposed changes may do to those they reach.
+    openlineage
+        Whom OpenLineage events are sent to.
     """
 
     memory_limit: str = "2GB"
@@ -60,3 +100,4 @@ class Settings:
     key_prefix: str = "featurestore"
     catalog: str = field(default="sqlite", repr=False)
     policy: Policy = field(default_factory=Policy)
+    openlineage: OpenLineageSettings = field(default_factory=OpenLineageSettings)

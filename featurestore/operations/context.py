@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from featurestore.operations.listening import Listeners
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,6 +48,8 @@ class Context:
         What is remembered of how computations read their sources.
     progress
         Where long work reports.
+    listeners
+        Who is told what is done.
     """
 
     def __init__(self, root: Path, settings: Settings, catalog: Catalog) -> None:
@@ -53,6 +57,8 @@ class Context:
         self.settings = settings
         self.catalog = catalog
         self.progress: Progress = silent
+        self.listeners = Listeners()
+        catalog.on_commit = self.listeners.committed
 
     @cached_property
     def reader(self) -> SourceReader:
@@ -95,6 +101,7 @@ class Context:
 
     def close(self) -> None:
         """Close what was opened."""
+        self.listeners.close()
         for part in ("online", "tables", "engine", "reader", "readings"):
             if part in self.__dict__:
                 getattr(self, part).close()

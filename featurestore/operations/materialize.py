@@ -83,18 +83,19 @@ def write_window(
     resumes
         The window starts at the head's last event time: leave the rows there alone if they are the same again.
     """
-    fold_pushes(context, version)
-    profiles = RunProfiles(context, version)
-    run, first = _write(context, version, start, end, profiles)
+    with context.listeners.working("materialize", version.reference):
+        fold_pushes(context, version)
+        profiles = RunProfiles(context, version)
+        run, first = _write(context, version, start, end, profiles)
 
-    def combine(head: Snapshot | None) -> tuple[Run, ...]:
-        new = _new_part(context, head, run, first) if resumes else run
-        return _combine(context, version, head, new, profiles)
+        def combine(head: Snapshot | None) -> tuple[Run, ...]:
+            new = _new_part(context, head, run, first) if resumes else run
+            return _combine(context, version, head, new, profiles)
 
-    def record(tx: Transaction, head: Snapshot | None, snapshot: Snapshot) -> None:
-        _record(tx, version, head, snapshot)
+        def record(tx: Transaction, head: Snapshot | None, snapshot: Snapshot) -> None:
+            _record(tx, version, head, snapshot)
 
-    return replace_head(context, version, combine, record, profiles)
+        return replace_head(context, version, combine, record, profiles)
 
 
 def replace_head(

@@ -90,7 +90,7 @@ def publish_snapshot(
     name = f"{version.view}/v{version.number}/{uuid.uuid4().hex[:16]}"
     codec = RowCodec([(feature.name, feature.type) for feature in definition.features])
     pushes = not held and takes_pushes(context, version)
-    with _alone(context, version):
+    with context.listeners.working("publish", version.reference), _alone(context, version):
         _sweep(context, version)
         rows = context.online.write(
             name,

@@ -90,7 +90,9 @@ def get_training_frame(
         If pinned rows are missing or damaged.
     """
     options = Options(timestamp, as_of, start, end)
-    return _join(context, _ask(context, pinned_versions, spine, options))
+    asked = _ask(context, pinned_versions, spine, options)
+    with context.listeners.working("train", "+".join(pin.reference for pin in asked.pins.pins)):
+        return _join(context, asked)
 
 
 def explain_training_frame(
