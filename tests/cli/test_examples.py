@@ -101,6 +101,9 @@ featurestore active airport_weather:temp --endpoint eta-prod
 featurestore link job/airflow/daily.load weather --reason "writes weather.parquet every night"
 featurestore link field/postgres://db:5432/raw.public.stations.wind weather.wind_speed
 featurestore link delay@1 table/bigquery/reports.eta
+featurestore export openlineage
+featurestore export openlineage --since 30d
+featurestore export openlineage --since 2026-01-01 --to events.ndjson
 featurestore changes --since 14d
 featurestore changes --upstream-of delay@1 --since 14d
 featurestore trained-on delay@1
@@ -141,6 +144,12 @@ def run(text: str) -> None:
         done(*shlex.split(line)[1:])
 
 
+def tell_others() -> None:
+    """Let the store tell what is done from now on."""
+    with Path("featurestore.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[openlineage]\nfile = "lineage.ndjson"\n')
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_examples_tell_one_story() -> None:
     run(BEFORE)
@@ -153,6 +162,7 @@ def test_the_examples_tell_one_story() -> None:
         promise(most)
         done("apply", "features/")
     run(PROMISED)
+    tell_others()
     run(AFTER)
 
 
