@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from featurestore.catalog.place import CATALOG_FILE
-from featurestore.config import _Serving, _Sources, load, load_serving
+from featurestore.config import _Serving, _OpenLineage, _Sources, load, load_serving
 from featurestore.errors import ConfigError, NotFoundError
 from featurestore.model.serving import ServingSettings
-from featurestore.model.settings import Settings
+from featurestore.model.settings import OpenLineageSettings, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,9 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_every_setting_can_be_configured() -> None:
-    assert {*_Sources.model_fields, "policy"} == {item.name for item in fields(Settings)}
+    assert {*_Sources.model_fields, "policy", "openlineage"} == {item.name for item in fields(Settings)}
+    assert set(_OpenLineage.model_fields) == {item.name for item in fields(OpenLineageSettings)}
+    assert OpenLineageSettings(**_OpenLineage.model_validate({}).model_dump()) == OpenLineageSettings()
     assert Settings(**_Sources.model_validate({}).model_dump()) == Settings()
 
 
