@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from featurestore.catalog.place import CATALOG_FILE
-from featurestore.config import _Serving, _OpenLineage, _Sources, load, load_serving
+from featurestore.config import _OpenLineage, _Serving, _Sources, load, load_serving
 from featurestore.errors import ConfigError, NotFoundError
 from featurestore.model.serving import ServingSettings
 from featurestore.model.settings import OpenLineageSettings, Settings
