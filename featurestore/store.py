@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    import pyarrow as pa
+
     from featurestore.catalog.frames import FrameRecord
     from featurestore.catalog.models import ModelVersion
     from featurestore.lineage.consumers import Consumers
@@ -481,6 +483,18 @@ class FeatureStore:
         from featurestore.operations.check_contract import check_contracts
 
         return check_contracts(self._context, names)
+
+    def approve(self, snapshot: Snapshot | str, *, reason: str) -> Snapshot:
+        """Let rows in quarantine through, for a reason that is kept; see `operations/approve.py`."""
+        from featurestore.operations.approve import approve
+
+        return approve(self._context, snapshot, reason=reason)
+
+    def read_snapshot(self, snapshot: Snapshot | str, *, limit: int | None = None) -> pa.Table:
+        """Return a snapshot's rows, also of one in quarantine; see `operations/read_snapshot.py`."""
+        from featurestore.operations.read_snapshot import read_snapshot
+
+        return read_snapshot(self._context, snapshot, limit=limit)
 
     def declare_contract(self, source: str, contract: Contract) -> ContractVersion:
         """Make a contract the current one of a source, without its definition; see `operations/contracts.py`."""

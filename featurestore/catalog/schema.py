@@ -260,20 +260,23 @@ heads = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("snapshot_id", String(32), ForeignKey("snapshots.id"), primary_key=True),
+    _id(),
+    _reference("snapshot_id", "snapshots.id", type_=String(32)),
     _reference("version_id", "feature_versions.id"),
     _reference("head_id", "heads.id", nullable=True),
     Column("contracts", JSON, nullable=False),
     Column("reasons", JSON, nullable=False),
     Column("actor", String, nullable=False),
     _at(),
+    Index(None, "snapshot_id", "id"),
     Index(None, "version_id"),
+    sqlite_autoincrement=True,
 )
 
 releases = Table(
     "releases",
     metadata,
-    Column("snapshot_id", String(32), ForeignKey("quarantine.snapshot_id"), primary_key=True),
+    Column("quarantine_id", Integer, ForeignKey("quarantine.id"), primary_key=True, autoincrement=False),
     Column("action", String, nullable=False),
     Column("reason", Text, nullable=False),
     Column("became", String(32), ForeignKey("snapshots.id")),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
-from featurestore.catalog import graph, schema, versions
+from featurestore.catalog import graph, quarantine, schema, versions
 from featurestore.errors import ConflictError, NotFoundError
 from featurestore.model.snapshot import Run, Snapshot
 
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from featurestore.catalog.database import Transaction
     from featurestore.model.version import FeatureVersion
 
-__all__ = ["find", "head", "history", "move_head", "require_head"]
+__all__ = ["existing", "find", "head", "history", "keep", "move_head", "require_head"]
 
 _SNAPSHOTS, _HEADS = schema.snapshots, schema.heads
 
 
 def _value(row: Row[Any]) -> Snapshot:
     runs = tuple(Run.from_json(run) for run in row.runs)
-    return Snapshot(row.id, row.name, row.number, runs, row.created_at, row.iceberg_snapshot_id)
+    held = quarantine.read(row)
+    return Snapshot(row.id, row.name, row.number, runs, row.created_at, row.iceberg_snapshot_id, held)
 
 
-_JOINED = (
-    select(_SNAPSHOTS, schema.views.c.name, schema.feature_versions.c.number)
+_JOINED = quarantine.with_stays(
+    select(_SNAPSHOTS, schema.views.c.name, schema.feature_versions.c.number, *quarantine.COLUMNS)
+    .select_from(_SNAPSHOTS)
     .join(schema.feature_versions, schema.feature_versions.c.id == _SNAPSHOTS.c.version_id)
     .join(schema.views, schema.views.c.id == schema.feature_versions.c.view_id)
 )
@@ -58,8 +60,14 @@ def head(connection: Connection, version: FeatureVersion) -> Snapshot | None:
     return None if found is None else _value(found)
 
 
+def existing(connection: Connection, snapshot: str) -> Snapshot | None:
+    """Return a snapshot by its whole id, or None if there is none."""
+    found = connection.execute(_JOINED.where(_SNAPSHOTS.c.id == snapshot)).one_or_none()
+    return None if found is None else _value(found)
+
+
 def history(connection: Connection, version: FeatureVersion) -> list[Snapshot]:
-    """Return every snapshot that was a version's head, oldest first."""
+    """Return every snapshot that was a version's head or went into quarantine, oldest first."""
     row = versions.row_id(connection, version.view, version.number)
     statement = _JOINED.where(_SNAPSHOTS.c.version_id == row).order_by(_SNAPSHOTS.c.created_at)
     return [_value(found) for found in connection.execute(statement)]
@@ -80,6 +88,18 @@ def require_head(connection: Connection, version: FeatureVersion, expected: Snap
 
 def move_head(tx: Transaction, version: FeatureVersion, snapshot: Snapshot) -> None:
     """Make `snapshot` the head, and keep it if it is new."""
+    keep(tx, version, snapshot)
+    if snapshot.iceberg_snapshot_id is not None:
+        unknown = (_SNAPSHOTS.c.id == snapshot.id, _SNAPSHOTS.c.iceberg_snapshot_id.is_(None))
+        tx.connection.execute(
+            update(_SNAPSHOTS).where(*unknown).values(iceberg_snapshot_id=snapshot.iceberg_snapshot_id)
+        )
+    row = versions.row_id(tx.connection, version.view, version.number)
+    tx.insert(_HEADS, version_id=row, snapshot_id=snapshot.id, at=tx.now)
+
+
+def keep(tx: Transaction, version: FeatureVersion, snapshot: Snapshot) -> None:
+    """Keep a snapshot, with its node and edges, if it is new; it becomes no head."""
     row = versions.row_id(tx.connection, version.view, version.number)
     known = select(_SNAPSHOTS.c.id).where(_SNAPSHOTS.c.id == snapshot.id)
     if tx.connection.execute(known).scalar() is None:
@@ -99,4 +119,3 @@ def move_head(tx: Transaction, version: FeatureVersion, snapshot: Snapshot) -> N
             )
         )
         graph.add_snapshot(tx, snapshot, version.code)
-    tx.insert(_HEADS, version_id=row, snapshot_id=snapshot.id, at=tx.now)

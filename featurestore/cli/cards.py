@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from featurestore.cli.contracts import write_contract
+from featurestore.cli.contracts import write_contract, write_quarantine
 from featurestore.cli.tables import cell, table, write
 from featurestore.model.reference import parse_reference
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from featurestore.model.version import FeatureVersion
     from featurestore.store import FeatureStore
 
-__all__ = ["CARDS", "LISTS", "Card"]
+__all__ = ["CARDS", "LISTS", "Card", "with_rows"]
 
 Card = tuple[object, Callable[["Console"], None] | None]
 """The answer, and what writes it for people (None: as any answer is written)."""
@@ -232,10 +232,28 @@ def _snapshot(store: FeatureStore, snapshot: str) -> Card:
 
     def people(console: Console) -> None:
         write(console, found)
+        if found.quarantine is not None:
+            _heading(console, f"quarantine: {found.quarantine.state}")
+            write_quarantine(console, found.quarantine)
         _heading(console, "runs")
         write(console, found.runs)
 
     return found, people
+
+
+def with_rows(
+    store: FeatureStore, snapshot: str, rows: int, answer: object, people: Callable[[Console], None] | None
+) -> Card:
+    """Return a snapshot's card with its first rows."""
+    found = store.read_snapshot(snapshot, limit=rows)
+
+    def more(console: Console) -> None:
+        if people is not None:
+            people(console)
+        _heading(console, "rows")
+        console.print(table(found.column_names, [list(row.values()) for row in found.to_pylist()]))
+
+    return {"snapshot": answer, "rows": found.to_pylist()}, more
 
 
 def _frame(store: FeatureStore, frame: str) -> Card:

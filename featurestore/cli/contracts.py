@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from featurestore.model.contract import Expect, Volume
     from featurestore.model.contract_change import ContractVersion
+    from featurestore.model.quarantine import Quarantine
 
-__all__ = ["write_contract", "write_list"]
+__all__ = ["write_contract", "write_list", "write_quarantine"]
 
 
 def write_list(console: Console, versions: Sequence[ContractVersion]) -> None:
@@ -58,6 +59,16 @@ def write_contract(console: Console, version: ContractVersion, versions: Sequenc
         console.print(escape(f"{item.reference}  {item.created_at:%Y-%m-%d %H:%M}Z  {item.author}  {mark}"))
         for change in item.changes:
             console.print(escape(f"    {'!' if change.breaking else '='} {change}"), soft_wrap=True)
+
+
+def write_quarantine(console: Console, stay: Quarantine) -> None:
+    """Write why a snapshot is, or was, in quarantine, and what ended it."""
+    for reason in stay.reasons:
+        console.print(escape(f"! {reason.text}"), soft_wrap=True)
+        if reason.cure:
+            console.print(escape(f"    {reason.cure}"), soft_wrap=True)
+    ended = {"by": stay.released_by, "at": stay.released_at, "reason": stay.reason, "rows now in": stay.became}
+    write(console, {"since": stay.at, "materialized by": stay.actor, **ended})
 
 
 def _rules(expected: Expect) -> str:

@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "push": Verb("push:push", "Give rows to a push source, online and for the next refresh."),
     },
     "Guard": {
+        "approve": Verb("approve:approve", "Let rows in quarantine through."),
         "contract check": Verb("contract:check", "Hold rows against what is promised of them."),
         "contract show": Verb("contract:show", "Show a contract, or list them."),
         "contract diff": Verb("contract:diff", "What a new contract changes, what breaks, and whom it reaches."),

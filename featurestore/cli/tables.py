@@ -72,6 +72,7 @@ _COLUMNS: Mapping[str, tuple[Column, ...]] = {
         ("newest row", lambda value: _micros(value.last)),
         ("sources", lambda value: [f"{read.source} {read.data_version[: _SHORT + 6]}" for read in value.sources]),
         _field("created_at", "made"),
+        ("quarantine", lambda value: "" if value.quarantine is None else value.quarantine.state),
     ),
     "Run": (
         ("from", lambda value: _micros(value.start)),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from featurestore.catalog import activations, feature_sets, generations, models, schema, snapshots, versions
+from featurestore.catalog import activations, feature_sets, generations, models, quarantine, schema, snapshots, versions
 from featurestore.lineage.reads import Reading, live_reads
 from featurestore.lineage.text import count, moment, outline, short, some, table
 from featurestore.model.times import from_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -64,6 +64,8 @@ class VersionStatus:
         Whether newer rows are at rest than online.
     endpoints
         Endpoints that read it now.
+    quarantined
+        The snapshots that wait in quarantine, oldest first.
     """
 
     version: str
@@ -75,6 +77,7 @@ class VersionStatus:
     published: Published | None
     behind: bool
     endpoints: tuple[str, ...]
+    quarantined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,15 @@ class Status:
             table(titles, [_line(view, item) for view in self.views for item in view.versions]),
             table(("endpoint", "live"), live),
             table(("feature set", "features"), [(item.feature_set, some(item.features, 4)) for item in self.sets]),
+            table(
+                ("in quarantine", "snapshot"),
+                [
+                    (item.version, short(waiting))
+                    for view in self.views
+                    for item in view.versions
+                    for waiting in item.quarantined
+                ],
+            ),
             table(("moved for", "pointer", "reads", "since", "who", "why"), moved),
             [f"  not live: {some(idle, 8)}"] if idle else [],
         )
@@ -182,6 +194,7 @@ def _line(view: ViewStatus, item: VersionStatus) -> tuple[str, ...]:
             ("current", item.version == view.current),
             ("active", item.version == view.active),
             ("retired", item.retired is not None),
+            ("quarantine", bool(item.quarantined)),
         )
         if holds
     ]
@@ -208,7 +221,8 @@ def status(connection: Connection) -> Status:
         readers[reading.version_reference][reading.deployment.endpoint] = None
         if reading.version != reading.locked:
             moved[reading.deployment.endpoint].append(reading)
-    views = tuple(_view(connection, name, readers) for name in versions.view_names(connection))
+    waiting = quarantine.all_waiting(connection)
+    views = tuple(_view(connection, name, readers, waiting) for name in versions.view_names(connection))
     live: dict[str, dict[str, None]] = defaultdict(dict)
     on: dict[str, list[tuple[str, float | None]]] = defaultdict(list)
     for deployment in models.deployments(connection):
@@ -234,7 +248,9 @@ def status(connection: Connection) -> Status:
     return Status(views, known, endpoints, sets)
 
 
-def _view(connection: Connection, name: str, readers: dict[str, dict[str, None]]) -> ViewStatus:
+def _view(
+    connection: Connection, name: str, readers: dict[str, dict[str, None]], waiting: Mapping[str, tuple[str, ...]]
+) -> ViewStatus:
     active = activations.pointer(connection, name, None)
     return ViewStatus(
         name,
@@ -243,7 +259,7 @@ def _view(connection: Connection, name: str, readers: dict[str, dict[str, None]]
         None if active is None else f"{name}@v{active.version}",
         tuple(_overrides(activations.history(connection, name), active)),
         tuple(
-            _version(connection, version, tuple(readers[version.reference]))
+            _version(connection, version, tuple(readers[version.reference]), waiting)
             for version in versions.of_view(connection, name)
         ),
     )
@@ -272,7 +288,12 @@ def _pointer(move: Activation, name: str, instead_of: str) -> MovedPointer:
     return MovedPointer(name, f"v{move.version}", instead_of, move.id, move.at, move.actor, move.reason)
 
 
-def _version(connection: Connection, version: FeatureVersion, endpoints: tuple[str, ...]) -> VersionStatus:
+def _version(
+    connection: Connection,
+    version: FeatureVersion,
+    endpoints: tuple[str, ...],
+    waiting: Mapping[str, tuple[str, ...]],
+) -> VersionStatus:
     head = snapshots.head(connection, version)
     generation = generations.current(connection, version.view, version.number)
     published = None
@@ -289,4 +310,5 @@ def _version(connection: Connection, version: FeatureVersion, endpoints: tuple[s
         published,
         head is not None and published is not None and published.snapshot != head.id,
         endpoints,
+        waiting.get(version.reference, ()),
     )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from featurestore.model.quarantine import Quarantine
+
 __all__ = ["DataFile", "Newest", "Run", "Snapshot", "SourceRead", "snapshot_id"]
 
 
@@ -123,7 +125,9 @@ class Snapshot:
     created_at
         When this state was first reached.
     iceberg_snapshot_id
-        The Iceberg snapshot that shows the same files; text, since it exceeds 2^53.
+        The Iceberg snapshot that shows the same files; text, since it exceeds 2^53. None in quarantine.
+    quarantine
+        Its stay in quarantine, also when that is over; None if it never was there.
     """
 
     id: str
@@ -132,6 +136,12 @@ class Snapshot:
     runs: tuple[Run, ...]
     created_at: datetime
     iceberg_snapshot_id: str | None = None
+    quarantine: Quarantine | None = None
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it may neither be published nor trained on."""
+        return self.quarantine is not None and self.quarantine.closed
 
     @property
     def reference(self) -> str:

@@ -3,10 +3,14 @@
 Files are written and durable first, then the Iceberg table shows them, then one catalog transaction moves the head,
 holding that nobody moved it meanwhile. A crash before the last step leaves files that no row names, and an Iceberg
 head that the next materialization sets right.
+
+Rows that break a contract stop at the door: they become no head and are not shown in Iceberg; the transaction that
+keeps their snapshot says that it is in quarantine.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +21,7 @@ from featurestore.model.times import from_micros, parse_time, to_micros
 from featurestore.offline.merge import merge_runs
 from featurestore.offline.moments import Moments
 from featurestore.offline.runs import cut_run, write_run
+from featurestore.operations.doors import Door
 from featurestore.operations.push import fold_pushes
 from featurestore.operations.resolve import one_version
 from featurestore.operations.run_profiles import RunProfiles, profiled
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
-__all__ = ["data_versions", "materialize", "replace_head", "write_window"]
+__all__ = ["combined", "data_versions", "materialize", "replace_head", "write_window"]
 
 _ATTEMPTS = 5
 
@@ -41,6 +46,9 @@ def materialize(
     end: datetime | date | str | None = None,
 ) -> Snapshot:
     """Compute the rows of a feature version and make them its table's new state.
+
+    If they break a contract, of a source or of the view's features, and the view blocks violations, the snapshot
+    returned is in quarantine: kept to be looked at, while the table stays as it was.
 
     Parameters
     ----------
@@ -85,17 +93,18 @@ def write_window(
     """
     with context.listeners.working("materialize", version.reference):
         fold_pushes(context, version)
-        profiles = RunProfiles(context, version)
-        run, first = _write(context, version, start, end, profiles)
+        profiles, door = RunProfiles(context, version), Door(context, version)
+        run, first = _write(context, version, (start, end), profiles, door)
 
         def combine(head: Snapshot | None) -> tuple[Run, ...]:
             new = _new_part(context, head, run, first) if resumes else run
-            return _combine(context, version, head, new, profiles)
+            return combined(context, version, head, new, profiles)
 
         def record(tx: Transaction, head: Snapshot | None, snapshot: Snapshot) -> None:
             _record(tx, version, head, snapshot)
+            door.let_through(tx, snapshot)
 
-        return replace_head(context, version, combine, record, profiles)
+        return replace_head(context, version, combine, record, profiles, door=door)
 
 
 def replace_head(
@@ -104,6 +113,8 @@ def replace_head(
     combine: Callable[[Snapshot | None], tuple[Run, ...]],
     record: Callable[[Transaction, Snapshot | None, Snapshot], None],
     profiles: RunProfiles,
+    *,
+    door: Door | None = None,
 ) -> Snapshot:
     """Make the runs that `combine` derives from the head the new head, and show them in Iceberg.
 
@@ -115,6 +126,8 @@ def replace_head(
         Adds to the history, in the transaction that moves the head; given the head before and the new one.
     profiles
         Of the runs; the snapshot's is kept in that transaction too.
+    door
+        Where the rows are stopped that break a contract; None where the rows are those of the head, or approved.
 
     Raises
     ------
@@ -125,26 +138,35 @@ def replace_head(
         with context.catalog.read() as connection:
             head = snapshots.head(connection, version)
         runs = combine(head)
-        identity = snapshot_id(version.view, version.fingerprint, runs)
-        if head is not None and head.id == identity:
+        snapshot = Snapshot(
+            snapshot_id(version.view, version.fingerprint, runs), version.view, version.number, runs, datetime.now(UTC)
+        )
+        passes = door is None or door.opens(snapshot, lambda: data_versions(context, version))
+        if head is not None and head.id == snapshot.id:
             return head
-        files = [file for item in runs for file in item.files]
-        iceberg = context.tables.sync(version.definition, version.number, files)
-        now = datetime.now(UTC)
-        snapshot = Snapshot(identity, version.view, version.number, runs, now, iceberg)
         profiles.take(runs)
         try:
-            _commit(context, version, head, snapshot, profiles.keep, record)
+            if door is not None and not passes:
+                return _hold(context, head, snapshot, door, profiles)
+            files = [file for item in runs for file in item.files]
+            iceberg = context.tables.sync(version.definition, version.number, files)
+            shown = replace(snapshot, iceberg_snapshot_id=iceberg)
+            _commit(context, version, head, shown, profiles.keep, record)
         except ConflictError:
             continue
-        return snapshot
+        return shown
     raise ConflictError(f"other processes keep materializing {version.reference}: try again when they are done.")
 
 
 def _write(
-    context: Context, version: FeatureVersion, start: int | None, end: int | None, profiles: RunProfiles
+    context: Context,
+    version: FeatureVersion,
+    window: tuple[int | None, int | None],
+    profiles: RunProfiles,
+    door: Door,
 ) -> tuple[Run, Newest | None]:
-    """Compute and write the run of a window, and tell of its rows at exactly `start`."""
+    """Compute and write the run of a window, show it to the door, and tell of its rows at exactly its start."""
+    start, end = window
     definition = version.definition
     before = data_versions(context, version)
     for _ in range(_ATTEMPTS):
@@ -165,10 +187,10 @@ def _write(
                 compression=context.settings.compression,
                 progress=lambda done: context.progress(f"materialize {version.reference}", done, None),
             )
+        run = Run(start, end, before, files, tuple(sorted(rows.dropped.items())), moments.newest)
+        door.look(run)
         after = data_versions(context, version)
         if after == before:
-            dropped = tuple(sorted(rows.dropped.items()))
-            run = Run(start, end, before, files, dropped, moments.newest)
             if profiler is not None:
                 profiles.add(run, profiler)
             return run, moments.first
@@ -197,7 +219,7 @@ def _new_part(context: Context, head: Snapshot | None, run: Run, first: Newest |
     return left[0] if left else run
 
 
-def _combine(
+def combined(
     context: Context, version: FeatureVersion, head: Snapshot | None, run: Run, profiles: RunProfiles
 ) -> tuple[Run, ...]:
     """Return the runs of the head with the new run's window replaced by it."""
@@ -237,6 +259,20 @@ def _commit(
         snapshots.move_head(tx, version, snapshot)
         for each in keep:
             each(tx, head, snapshot)
+
+
+def _hold(
+    context: Context, head: Snapshot | None, snapshot: Snapshot, door: Door, profiles: RunProfiles
+) -> Snapshot:
+    """Keep a snapshot in quarantine, with its profile; the head stays, and so does what Iceberg shows."""
+    profile = profiles.of_snapshot(snapshot) if context.settings.profiles else None
+    with context.catalog.write() as tx:
+        snapshots.require_head(tx.connection, door.version, head)
+        _record_new_data(tx, head, snapshot.runs[-1])
+        door.hold(tx, snapshot)
+        if profile is not None:
+            profiles.save(tx, snapshot, profile)
+        return snapshots.find(tx.connection, snapshot.id)
 
 
 def _record(tx: Transaction, version: FeatureVersion, head: Snapshot | None, snapshot: Snapshot) -> None:

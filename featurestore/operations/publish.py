@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from featurestore.catalog import generations, snapshots
-from featurestore.errors import ConfigError, NotMaterializedError, RequestError
+from featurestore.catalog import generations, quarantine, snapshots
+from featurestore.errors import ConfigError, NotMaterializedError, QuarantineError, RequestError
 from featurestore.model.history import Generation
 from featurestore.model.times import parse_time, to_micros
 from featurestore.offline.newest import newest_rows
 from featurestore.online.base import PUSHES
 from featurestore.online.codec import RowCodec, encode_rows
+from featurestore.operations.doors import newest_waiting
 from featurestore.operations.push import carry_pushed, takes_pushes
 from featurestore.operations.resolve import one_version
 
@@ -53,6 +54,8 @@ def publish(
     ------
     NotMaterializedError
         If the version has no rows.
+    QuarantineError
+        If the snapshot, or without one the newest that was materialized, is in quarantine.
     RequestError
         If the snapshot is another version's.
     """
@@ -62,8 +65,10 @@ def publish(
         version = one_version(connection, reference)
         if snapshot is None:
             chosen = head_of(connection, version)
+            _require_newest(connection, version, chosen)
         else:
             chosen = snapshots.find(connection, snapshot)
+            quarantine.require_open(chosen, "published")
             if chosen.reference != version.reference:
                 raise RequestError(
                     f"snapshot {chosen.id[:8]} is one of {chosen.reference}, not of {version.reference}."
@@ -72,13 +77,37 @@ def publish(
 
 
 def head_of(connection: Connection, version: FeatureVersion) -> Snapshot:
-    """Return the newest snapshot of a version that must have one."""
+    """Return the newest snapshot of a version that must have one; what is in quarantine does not count.
+
+    Raises
+    ------
+    NotMaterializedError
+        If there is none.
+    QuarantineError
+        If all there is is in quarantine.
+    """
     head = snapshots.head(connection, version)
     if head is None:
+        if (waiting := newest_waiting(connection, version)) is not None:
+            quarantine.require_open(waiting, "used, and there are no other rows yet")
         raise NotMaterializedError(
             f"{version.reference} has no rows yet: run `featurestore materialize {version.reference}` first."
         )
     return head
+
+
+def _require_newest(connection: Connection, version: FeatureVersion, head: Snapshot) -> None:
+    """Hold that the newest rows are the head's: to publish older ones unasked would look as if these were online."""
+    waiting = newest_waiting(connection, version)
+    if waiting is None:
+        return
+    try:
+        quarantine.require_open(waiting, "published")
+    except QuarantineError as error:
+        raise QuarantineError(
+            f"{error} What is online stays; to publish the last good rows: "
+            f"`featurestore publish {version.reference} --snapshot {head.id[:8]}`."
+        ) from None
 
 
 def publish_snapshot(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from featurestore.catalog import activations, generations, models, snapshots, ve
 from featurestore.model.history import Generation
 from featurestore.model.snapshot import Snapshot
 from featurestore.model.times import from_micros, parse_time, to_micros
+from featurestore.operations.doors import contracts_of, newest_waiting, policy_of
 from featurestore.operations.materialize import data_versions, write_window
 from featurestore.operations.publish import publish_snapshot
 from featurestore.operations.push import fold_pushes
@@ -42,6 +43,8 @@ class Refreshed:
         What was published; None if nothing was.
     skipped
         Why there was nothing to do, or why it was not published; empty otherwise.
+    quarantined
+        The new rows, if they are in quarantine; the head is as it was then.
     """
 
     reference: str
@@ -51,6 +54,7 @@ class Refreshed:
     late: int = 0
     generation: Generation | None = None
     skipped: str = ""
+    quarantined: Snapshot | None = None
 
 
 def refresh(
@@ -120,8 +124,18 @@ def _refresh_rows(context: Context, version: FeatureVersion, until: datetime) ->
         last = head.runs[-1]
         if version.definition.event_time is None or last.end is None or last.end >= end:
             return Refreshed(version.reference, head, skipped="its sources have not changed")
+    if (waiting := _waits(context, version, end)) is not None:
+        return _held(version, head, waiting)
+    result = _compute(context, version, head, until)
+    made = result.snapshot
+    return _held(version, head, made) if made is not None and made.quarantined else result
+
+
+def _compute(context: Context, version: FeatureVersion, head: Snapshot | None, until: datetime) -> Refreshed:
+    """Compute what is missing up to `until`; the snapshot may be in quarantine."""
     if version.definition.event_time is None:
         return Refreshed(version.reference, write_window(context, version, None, None))
+    end = to_micros(until)
     start = None if head is None else head.last
     late = 0
     if start is not None:
@@ -132,6 +146,27 @@ def _refresh_rows(context: Context, version: FeatureVersion, until: datetime) ->
             )
     snapshot = write_window(context, version, start, end, resumes=True)
     return Refreshed(version.reference, snapshot, None if start is None else from_micros(start), until, late)
+
+
+def _waits(context: Context, version: FeatureVersion, end: int) -> Snapshot | None:
+    """Return the snapshot in quarantine that computing again would give again."""
+    with context.catalog.read() as connection:
+        waiting = newest_waiting(connection, version)
+        if waiting is None or waiting.quarantine is None:
+            return None
+        now = {subject: "" if found is None else found.reference
+               for subject, found in contracts_of(connection, version).items()}  # fmt: skip
+        blocks = policy_of(connection, context, version) == "block"
+    run = waiting.runs[-1]
+    whole = version.definition.event_time is None or run.end is None or run.end >= end
+    same = blocks and whole and waiting.quarantine.contracts == now and data_versions(context, version) == run.sources
+    return waiting if same else None
+
+
+def _held(version: FeatureVersion, head: Snapshot | None, waiting: Snapshot) -> Refreshed:
+    first = "" if waiting.quarantine is None else waiting.quarantine.reasons[0].text
+    skipped = f"snapshot {waiting.id[:8]} is in quarantine: {first} Mend it, or `featurestore approve {waiting.id[:8]}`"
+    return Refreshed(version.reference, head, skipped=skipped, quarantined=waiting)
 
 
 def _reach_back(context: Context, version: FeatureVersion, start: int) -> tuple[int, int]:
@@ -151,11 +186,9 @@ def _publish(context: Context, version: FeatureVersion, result: Refreshed, until
         now = generations.current(connection, version.view, version.number)
     if now is None or result.snapshot is None:
         return result
-    fields = (result.reference, result.snapshot, result.start, result.end, result.late)
     if now.held:
-        why = f"rows of snapshot {now.snapshot[:8]} are held online until the next publish"
-        return Refreshed(*fields, skipped=why)
+        held = f"rows of snapshot {now.snapshot[:8]} are held online until the next publish"
+        return replace(result, skipped="; ".join(filter(None, (result.skipped if result.quarantined else "", held))))
     if now.snapshot == result.snapshot.id and (now.as_of is None or now.as_of >= to_micros(until)):
         return result
-    generation = publish_snapshot(context, version, result.snapshot, until, held=False)
-    return Refreshed(*fields, generation, result.skipped)
+    return replace(result, generation=publish_snapshot(context, version, result.snapshot, until, held=False))

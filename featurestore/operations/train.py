@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featurestore.catalog import frames, snapshots
+from featurestore.catalog import frames, quarantine, snapshots
 from featurestore.errors import CollisionError, CorruptError, RequestError
 from featurestore.model.pins import Pin, PinSet
 from featurestore.model.snapshot import Snapshot
@@ -19,6 +19,7 @@ from featurestore.offline.blockwise import Question
 from featurestore.offline.frame import TrainingFrame, frame_id
 from featurestore.offline.join import ViewRead
 from featurestore.operations.code import code_state
+from featurestore.operations.doors import newest_waiting
 from featurestore.operations.pinned import pins_of, references_of
 from featurestore.operations.publish import head_of
 from featurestore.operations.resolve import Column, by_version, lock_columns, reference_columns
@@ -82,6 +83,8 @@ def get_training_frame(
     ------
     NotFoundError, NotActiveError, NotMaterializedError
         If something named is unknown or has no rows.
+    QuarantineError
+        If a snapshot that is pinned is in quarantine, or a version has no other rows; else the last good ones are read.
     RequestError
         If the spine does not fit.
     CollisionError
@@ -201,7 +204,18 @@ def _snapshots(connection: Connection, columns: Iterable[Column], pins: PinSet) 
     chosen = {}
     for reference, version in by_version(list(columns)).items():
         identity = pinned.get((version.view, version.fingerprint))
-        rows = head_of(connection, version) if identity is None else snapshots.find(connection, identity)
+        if identity is None:
+            rows = head_of(connection, version)
+            if (waiting := newest_waiting(connection, version)) is not None:
+                _log.warning(
+                    "%s: newer rows wait in quarantine (%s); the last good ones are read, snapshot %s",
+                    reference,
+                    waiting.id[:8],
+                    rows.id[:8],
+                )
+        else:
+            rows = snapshots.find(connection, identity)
+            quarantine.require_open(rows, "trained on")
         if rows.reference != reference:
             raise CorruptError(
                 f"the pins fix {reference} to snapshot {rows.id[:8]}, which is one of {rows.reference}: the lock was "

@@ -170,6 +170,7 @@ def test_the_story_holds_every_example() -> None:
     told = {*lines(BEFORE), *lines(SERVED), *lines(NEXT_VERSION), *lines(PROMISED), *lines(AFTER)}
     told.add("featurestore serve --address localhost:6566 --workers 2")
     told.add("featurestore serve --tokens tokens.toml --tls-certificate server.pem --tls-key server.key")
+    told.add('featurestore approve 1f3a9c42 --reason "the new sensor reads lower; agreed with the data team"')
     examples: set[str] = set()
     for name in VERBS:
         command: Any = cli.get_command(click.Context(cli), name)

@@ -38,6 +38,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "quarantine",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("snapshot_id", sa.String(length=32), nullable=False),
         sa.Column("version_id", sa.Integer(), nullable=False),
         sa.Column("head_id", sa.Integer(), nullable=True),
@@ -48,18 +49,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["head_id"], ["heads.id"], name=op.f("fk_quarantine_head_id")),
         sa.ForeignKeyConstraint(["snapshot_id"], ["snapshots.id"], name=op.f("fk_quarantine_snapshot_id")),
         sa.ForeignKeyConstraint(["version_id"], ["feature_versions.id"], name=op.f("fk_quarantine_version_id")),
-        sa.PrimaryKeyConstraint("snapshot_id", name=op.f("pk_quarantine")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
+        sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_quarantine_snapshot_id_id"), "quarantine", ["snapshot_id", "id"])
     op.create_index(op.f("ix_quarantine_version_id"), "quarantine", ["version_id"])
     op.create_table(
         "releases",
-        sa.Column("snapshot_id", sa.String(length=32), nullable=False),
+        sa.Column("quarantine_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("became", sa.String(length=32), nullable=True),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["became"], ["snapshots.id"], name=op.f("fk_releases_became")),
-        sa.ForeignKeyConstraint(["snapshot_id"], ["quarantine.snapshot_id"], name=op.f("fk_releases_snapshot_id")),
-        sa.PrimaryKeyConstraint("snapshot_id", name=op.f("pk_releases")),
+        sa.ForeignKeyConstraint(["quarantine_id"], ["quarantine.id"], name=op.f("fk_releases_quarantine_id")),
+        sa.PrimaryKeyConstraint("quarantine_id", name=op.f("pk_releases")),
     )
