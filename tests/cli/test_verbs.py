@@ -50,7 +50,7 @@ def test_plan_says_what_would_change_and_changes_nothing(world: Path, tmp_path: 
     actions = {feature["name"]: feature["action"] for feature in changes["airport_weather"]["features"]}
     assert actions == {"temp": "unchanged", "wind_6h": "changed"}
     assert {reached["model"] for reached in answer["impact"]} >= {"delay@1", "delay@2"}
-    assert set(answer) == {"changes", "sets", "impact", "blocking"}
+    assert set(answer) == {"changes", "sets", "contracts", "impact", "blocking"}
     assert "wind_6h" in done("plan", str(tmp_path / "features"))
     assert told("show", "airport_weather@v2")["number"] == 2
     assert call("show", "airport_weather@v3").code == 3
