@@ -49,7 +49,7 @@ class ViewStatus(_message.Message):
     def __init__(self, view: _Optional[str] = ..., owner: _Optional[str] = ..., current: _Optional[str] = ..., active: _Optional[str] = ..., moved: _Optional[_Iterable[_Union[MovedPointer, _Mapping]]] = ..., versions: _Optional[_Iterable[_Union[VersionStatus, _Mapping]]] = ...) -> None: ...
 
 class VersionStatus(_message.Message):
-    __slots__ = ("version", "retired", "snapshot", "rows", "last", "materialized_at", "published", "behind", "endpoints")
+    __slots__ = ("version", "retired", "snapshot", "rows", "last", "materialized_at", "published", "behind", "endpoints", "quarantined")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RETIRED_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,7 @@ class VersionStatus(_message.Message):
     PUBLISHED_FIELD_NUMBER: _ClassVar[int]
     BEHIND_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINED_FIELD_NUMBER: _ClassVar[int]
     version: str
     retired: str
     snapshot: str
@@ -68,7 +69,8 @@ class VersionStatus(_message.Message):
     published: Published
     behind: bool
     endpoints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., retired: _Optional[str] = ..., snapshot: _Optional[str] = ..., rows: _Optional[int] = ..., last: _Optional[int] = ..., materialized_at: _Optional[int] = ..., published: _Optional[_Union[Published, _Mapping]] = ..., behind: _Optional[bool] = ..., endpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+    quarantined: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., retired: _Optional[str] = ..., snapshot: _Optional[str] = ..., rows: _Optional[int] = ..., last: _Optional[int] = ..., materialized_at: _Optional[int] = ..., published: _Optional[_Union[Published, _Mapping]] = ..., behind: _Optional[bool] = ..., endpoints: _Optional[_Iterable[str]] = ..., quarantined: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Published(_message.Message):
     __slots__ = ("snapshot", "as_of", "rows", "held", "at")
