@@ -261,9 +261,7 @@ def _commit(
             each(tx, head, snapshot)
 
 
-def _hold(
-    context: Context, head: Snapshot | None, snapshot: Snapshot, door: Door, profiles: RunProfiles
-) -> Snapshot:
+def _hold(context: Context, head: Snapshot | None, snapshot: Snapshot, door: Door, profiles: RunProfiles) -> Snapshot:
     """Keep a snapshot in quarantine, with its profile; the head stays, and so does what Iceberg shows."""
     profile = profiles.of_snapshot(snapshot) if context.settings.profiles else None
     with context.catalog.write() as tx:
