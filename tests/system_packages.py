@@ -13,6 +13,7 @@ import pytest
 __all__ = ["need"]
 
 PACKAGES = {
+    "dot": "graphviz",
     "redis-server": "redis-server",
     "initdb": "postgresql",
     "postgres": "postgresql",

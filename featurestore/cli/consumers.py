@@ -22,9 +22,12 @@ __all__ = ["consumers"]
 @click.argument("node")
 @click.option("--live", is_flag=True, help="Only models that are on an endpoint now.")
 def consumers(session: Session, node: str, *, live: bool) -> None:
-    """Show which model versions and endpoints read NODE, and which feature sets name it.
+    """Show which model versions and endpoints read NODE, and which feature sets and default pointers lead to it.
 
-    NODE is view@v1:feature, view@v1, view:feature, view, source.column or source/name.
+    NODE is view@v1:feature, view@v1, view:feature, view, source.column, source/name, or rows: a snapshot, a frame or a
+    spine by eight or more digits, a source's data version. An endpoint reads by the lock of its model, which pins it to
+    the version, or by a pointer that was moved for it. Of rows it is told when they were online, and which training
+    frames pin them.
     """
     with session.store(read_only=True) as store:
         answer = store.consumers(node, live=live)

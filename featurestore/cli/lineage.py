@@ -30,7 +30,9 @@ __all__ = ["lineage"]
 def lineage(session: Session, node: str, *, direction: str | None, depth: int | None, form: str) -> None:
     """Show what NODE comes from (--up) or what depends on it (--down): a tree, Mermaid or Graphviz.
 
-    NODE is a feature, a version, a view, a source, a source's column, a model version or an endpoint.
+    NODE is a feature, a version, a view, a source, a source's column, a model version, an endpoint, or rows: a
+    snapshot, a frame or a spine by eight or more digits. What has ended (a retired version, a column that vanished, an
+    endpoint without a model) is marked. With --json every node says who made it, when and from which git commit.
     """
     with session.store(read_only=True) as store:
         answer = store.lineage(node, direction or "up", depth=depth)

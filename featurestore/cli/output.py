@@ -77,6 +77,7 @@ def _object(value: Any) -> Any:  # noqa: ANN401 - any dataclass
             document[name] = getattr(value, name)
     if kind.__name__ == "Change":
         document["detail"] = _times(value.detail)
+        document["class"] = value.category
     for name in _MICROS.get(kind.__name__, ()):
         micros = document.get(name, getattr(value, name))
         document[name] = from_micros(micros) if isinstance(micros, int) else micros

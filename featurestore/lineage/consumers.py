@@ -8,13 +8,14 @@ on the instance plane, to the models that were trained on those rows and to the 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from featurestore.catalog import feature_sets, generations, graph, schema
+from featurestore.catalog import activations, feature_sets, generations, graph, schema
 from featurestore.lineage import foreign
+from featurestore.lineage.endings import endings
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import (
     Reading,
@@ -25,139 +26,20 @@ from featurestore.lineage.reads import (
     lock_columns,
     pointed_endpoints,
 )
-from featurestore.lineage.text import outline, some, table
+from featurestore.lineage.served import OnlineRows, online_spans
+from featurestore.lineage.uses import Consumers, DefaultUse, EndpointUse, FeatureUse, ModelUse, SetUse
 from featurestore.model.foreign import FOREIGN
 from featurestore.model.reference import parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
     from featurestore.catalog.graph import Asset
 
-__all__ = ["Consumers", "EndpointUse", "FeatureUse", "ModelUse", "SetUse", "consumers", "features_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureUse:
-    """A feature that depends on the node, or is it.
-
-    Attributes
-    ----------
-    feature
-        `view@vN:feature`.
-    how
-        `"DIRECT"`: the node's values become its values; `"INDIRECT"`: they act only on which rows it has, their order
-        or their grouping.
-    exact
-        False where the computation could not be read, so that it counts as reading every column.
-    """
-
-    feature: str
-    how: str
-    exact: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ModelUse:
-    """A model version whose lock reads the node (or, of rows, that was trained on them).
-
-    Attributes
-    ----------
-    model, owner
-        `delay@1`, and who answers for it.
-    reads
-        The features through which it reads the node.
-    endpoints
-        Where it is live and reads the node now: an endpoint moved to another version is not among them.
-    """
-
-    model: str
-    owner: str
-    reads: tuple[FeatureUse, ...]
-    endpoints: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointUse:
-    """A live endpoint that reads the node now.
-
-    Attributes
-    ----------
-    endpoint, model
-        Which model on which endpoint.
-    reads
-        `"lock"`: as the model's lock says; `"pointer"`: moved there for this endpoint, by `activation`; `"training"`:
-        the model was trained on the rows asked about, and they are not what it is served from.
-    version
-        `view@vN` that answers now; empty for `"training"`.
-    activation
-        The move's id, for `"pointer"`.
-    features
-        `view@vN:feature` it reads of the node.
-    """
-
-    endpoint: str
-    model: str
-    reads: str
-    version: str
-    activation: int | None
-    features: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SetUse:
-    """A feature set, in the version applied last, and the features through which it names the node.
-
-    Attributes
-    ----------
-    feature_set
-        `name@vN`.
-    names
-        `view@vN:feature`, pinned; or `view`, where it reads the view through the default pointer.
-    """
-
-    feature_set: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Consumers:
-    """Who reads a node, and the feature sets by which it may be asked for."""
-
-    node: Asset
-    models: tuple[ModelUse, ...]
-    endpoints: tuple[EndpointUse, ...]
-    sets: tuple[SetUse, ...] = ()
-
-    def __str__(self) -> str:
-        if not self.models and not self.endpoints and not self.sets:
-            return f"{self.node.key} ({self.node.kind}): nothing reads it"
-        models = [
-            (use.model, use.owner or "-", _how(use.reads), some([item.feature for item in use.reads]),
-             some(use.endpoints) or "-")
-            for use in self.models
-        ]  # fmt: skip
-        endpoints = [
-            (use.endpoint, use.model, use.reads if use.activation is None else f"pointer (activation {use.activation})",
-             use.version or "-", some([feature.rpartition(":")[2] for feature in use.features]))
-            for use in self.endpoints
-        ]  # fmt: skip
-        return outline(
-            f"{self.node.key} ({self.node.kind})",
-            table(("model", "owner", "how", "reads", "live on"), models),
-            table(("endpoint", "model", "reads by", "version", "features"), endpoints),
-            table(("feature set", "names"), [(use.feature_set, some(use.names)) for use in self.sets]),
-        )
-
-
-def _how(uses: Iterable[FeatureUse]) -> str:
-    uses = list(uses)
-    if not uses:
-        return "linked"
-    how = "DIRECT" if any(use.how == "DIRECT" for use in uses) else "INDIRECT"
-    return how if all(use.exact for use in uses) else f"{how}, inexact"
+__all__ = ["Consumers", "DefaultUse", "EndpointUse", "FeatureUse", "ModelUse", "SetUse", "consumers", "features_of"]
 
 
 def consumers(connection: Connection, node: object, *, live: bool = False) -> Consumers:
@@ -190,8 +72,35 @@ def consumers(connection: Connection, node: object, *, live: bool = False) -> Co
         found = _of_foreign(connection, asset)
     else:
         found = _of_features(connection, asset, features_of(connection, asset))
-    models = tuple(use for use in found.models if use.endpoints or not live)
-    return replace(found, models=models)
+    used = tuple(use for use in _with_past(connection, found.models) if use.endpoints or not live)
+    return replace(found, models=used, ended=endings(connection, [asset]).get(asset))
+
+
+def _with_past(connection: Connection, uses: tuple[ModelUse, ...]) -> Iterable[ModelUse]:
+    """Add where the models were live before."""
+    wanted = {use.model for use in uses}
+    ended: dict[str, dict[str, None]] = defaultdict(dict)
+    live: set[tuple[str, str]] = set()
+    for part in batches(wanted):
+        for model, endpoint, until in _deployments(connection, part):
+            if until is None:
+                live.add((model, endpoint))
+            else:
+                ended[model][endpoint] = None
+    for use in uses:
+        yield replace(use, formerly=tuple(name for name in ended[use.model] if (use.model, name) not in live))
+
+
+def _deployments(connection: Connection, models: list[str]) -> Iterable[tuple[str, str, datetime | None]]:
+    table_, names, places = schema.deployments, schema.model_versions, schema.endpoints
+    statement = (
+        select(names.c.model, names.c.version, places.c.name, table_.c.until)
+        .join(names, names.c.id == table_.c.model_version_id)
+        .join(places, places.c.id == table_.c.endpoint_id)
+        .where(is_model(models))
+        .order_by(table_.c.id)
+    )
+    return [(f"{row.model}@{row.version}", row.name, row.until) for row in connection.execute(statement)]
 
 
 # --- the definition plane
@@ -261,7 +170,31 @@ def _of_features(connection: Connection, asset: Asset, uses: Mapping[str, Featur
         ModelUse(model, owners.get(model, ""), tuple(uses[feature] for feature in features), tuple(live[model]))
         for model, features in models.items()
     )
-    return Consumers(asset, used, tuple(_endpoints(readings)), tuple(_sets(connection, uses)))
+    return Consumers(
+        asset,
+        used,
+        tuple(_endpoints(readings)),
+        tuple(_sets(connection, uses)),
+        tuple(_defaults(connection, uses)),
+    )
+
+
+def _defaults(connection: Connection, uses: Mapping[str, FeatureUse]) -> Iterable[DefaultUse]:
+    """Return the pointers of the default scope that lead to any of the features."""
+    by_view: dict[str, list[str]] = defaultdict(list)
+    for feature in sorted(uses):
+        by_view[feature.partition("@")[0]].append(feature)
+    for view, features in by_view.items():
+        pointers = activations.pointers(connection, view)
+        found: dict[tuple[str, int, int], list[str]] = defaultdict(list)
+        for feature in features:
+            name = feature.rpartition(":")[2]
+            move = pointers.read(name)
+            if move is not None and feature == f"{view}@v{move.version}:{name}":
+                pointer = view if move.feature is None else f"{view}:{name}"
+                found[pointer, move.version, move.id].append(feature)
+        for (pointer, version, activation), read in found.items():
+            yield DefaultUse(pointer, f"{view}@v{version}", activation, tuple(read))
 
 
 def _sets(connection: Connection, uses: Mapping[str, FeatureUse]) -> Iterable[SetUse]:
@@ -376,11 +309,14 @@ def _of_rows(connection: Connection, asset: Asset) -> Consumers:
     trained = [model.key for model in _step_assets(connection, frames, "trained")]
     versions: set[str] | None = None
     served: list[EndpointUse] = []
+    online: list[OnlineRows] = []
     if asset.kind in {"data", "snapshot"}:
         rows = {node.key for node in _assets(connection, snapshots)}
         links = graph.links(connection, snapshots, "up", columns=False)
         versions = {node.key for _, _, kind, node in links if kind == "materialized as"}
         served = _served(connection, versions, rows)
+        for version in sorted(versions):
+            online += online_spans(connection, *_view_and_number(version), rows)
     locks = _locks(connection, trained)
     reads = {
         model: tuple(FeatureUse(key, "DIRECT") for key in keys if versions is None or key.partition(":")[0] in versions)
@@ -391,7 +327,8 @@ def _of_rows(connection: Connection, asset: Asset) -> Consumers:
     for use in endpoints:
         live[use.model][use.endpoint] = None
     models = tuple(ModelUse(model, locks[model][0], uses, tuple(live[model])) for model, uses in reads.items() if uses)
-    return Consumers(asset, models, tuple(endpoints))
+    pinned = () if asset.kind == "frame" else tuple(node.key for node in _assets(connection, frames))
+    return Consumers(asset, models, tuple(endpoints), frames=pinned, online=tuple(online))
 
 
 def _assets(connection: Connection, nodes: Iterable[int]) -> list[Asset]:

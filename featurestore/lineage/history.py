@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from featurestore.catalog import activations, models, versions
 from featurestore.catalog import changes as recorded
+from featurestore.catalog.graph import Asset
 from featurestore.errors import DefinitionError, NotFoundError, nearest
+from featurestore.lineage.endings import Ending, endings
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import Reading, live_reads
+from featurestore.lineage.served import OnlineRows, online_at
 from featurestore.lineage.text import moment, outline, some, table
 from featurestore.lineage.upstream import upstream
 from featurestore.model.names import fold
@@ -44,6 +47,12 @@ class ActiveAnswer:
         The move's id, for `"activation"`.
     since, actor, reason
         Of the move or of the deployment.
+    until
+        When that ended: by the next move of the pointer or the end of the deployment; None while it is so.
+    rows
+        What was online of the version then; None if nothing was.
+    ended
+        How the version ended since; None while it may be used.
     """
 
     model: str | None
@@ -54,6 +63,9 @@ class ActiveAnswer:
     since: datetime
     actor: str
     reason: str
+    until: datetime | None = None
+    rows: OnlineRows | None = None
+    ended: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +95,8 @@ class ActiveVersion:
         return found.pop() if len(found) == 1 else None
 
     def __str__(self) -> str:
-        scope = "the default scope" if self.endpoint is None else f"endpoint {self.endpoint}"
-        title = f"{self.pointer} at {moment(self.at)}, in {scope}"
+        scope = "in the default scope" if self.endpoint is None else f"for endpoint {self.endpoint}"
+        title = f"{self.pointer} at {moment(self.at)}, {scope}"
         if not self.answers:
             nothing = "nothing was active" if self.endpoint is None else "no model that reads it was live"
             return f"{title}: {nothing}"
@@ -95,12 +107,24 @@ class ActiveVersion:
                 some(answer.features) or "all others" if len(self.answers) > 1 else some(answer.features) or "all",
                 "lock" if answer.activation is None else f"activation {answer.activation}",
                 moment(answer.since),
+                "now" if answer.until is None else moment(answer.until),
                 answer.actor,
                 answer.reason or "-",
             )
             for answer in self.answers
         ]
-        return outline(title, table(("version", "for", "features", "by", "since", "who", "why"), rows))
+        titles = ("version", "for", "features", "by", "since", "until", "who", "why")
+        return outline(title, table(titles, rows), self._rows())
+
+    def _rows(self) -> list[str]:
+        """Return the lines about the rows of each version, and about versions that have ended."""
+        online = {answer.version: answer.rows for answer in self.answers}
+        ended = {answer.version: answer.ended for answer in self.answers if answer.ended is not None}
+        lines = [
+            f"  rows of {version}: " + ("nothing was online" if rows is None else str(rows))
+            for version, rows in online.items()
+        ]
+        return lines + [f"  {version}: {ending}" for version, ending in ended.items()]
 
 
 def active_at(
@@ -128,8 +152,10 @@ def active_at(
     """
     reference = _pointer(connection, view_or_feature)
     name = reference.view if reference.feature is None else f"{reference.view}:{reference.feature}"
+    moves = activations.history(connection, reference.view)
     if endpoint is None:
-        return ActiveVersion(name, at, None, tuple(_in_default_scope(connection, reference, at)))
+        answers = _in_default_scope(connection, reference, at, moves)
+        return ActiveVersion(name, at, None, tuple(_completed(connection, answers, at)))
     models.endpoint_id(connection, endpoint)
     readings = [
         reading
@@ -138,7 +164,27 @@ def active_at(
         and (reference.feature is None or reading.feature == reference.feature)
     ]
     named = next((known for known in models.endpoint_names(connection) if fold(known) == fold(endpoint)), endpoint)
-    return ActiveVersion(name, at, named, tuple(_of_models(readings)))
+    own = [move for move in moves if move.endpoint is not None and fold(move.endpoint) == fold(endpoint)]
+    return ActiveVersion(name, at, named, tuple(_completed(connection, _of_models(readings, own, at), at)))
+
+
+def _completed(connection: Connection, answers: Iterable[ActiveAnswer], at: datetime) -> Iterable[ActiveAnswer]:
+    """Add to each answer the rows that were online then, and how the version ended since."""
+    found = list(answers)
+    ended = endings(connection, [Asset("version", answer.version) for answer in found])
+    rows: dict[str, OnlineRows | None] = {}
+    for answer in found:
+        if answer.version not in rows:
+            view, _, number = answer.version.partition("@v")
+            rows[answer.version] = online_at(connection, view, int(number), at)
+        yield replace(answer, rows=rows[answer.version], ended=ended.get(Asset("version", answer.version)))
+
+
+def _next_move(moves: Iterable[Activation], features: tuple[str, ...], at: datetime) -> datetime | None:
+    """Return when a pointer of one of the features (none: of the whole view) moved first after `at`."""
+    return next(
+        (move.at for move in moves if move.at > at and (move.feature is None or move.feature in features)), None
+    )
 
 
 def _pointer(connection: Connection, node: object) -> Reference:
@@ -159,27 +205,28 @@ def _pointer(connection: Connection, node: object) -> Reference:
     return Reference(found[-1].view, feature=names[fold(reference.feature)])
 
 
-def _in_default_scope(connection: Connection, reference: Reference, at: datetime) -> Iterable[ActiveAnswer]:
+def _in_default_scope(
+    connection: Connection, reference: Reference, at: datetime, moves: Iterable[Activation]
+) -> Iterable[ActiveAnswer]:
+    scope = [move for move in moves if move.endpoint is None]
     whole = activations.pointer(connection, reference.view, reference.feature, at=at)
     if whole is not None:
-        yield _moved(None, (reference.feature,) if reference.feature else (), whole)
+        features = (reference.feature,) if reference.feature else ()
+        yield _moved(None, features, whole, _next_move(scope, features, at))
     if reference.feature is not None:
         return
-    own: dict[str, Activation] = {}
-    for move in activations.history(connection, reference.view):
-        if move.endpoint is None and move.at <= at and move.feature is not None:
-            own[move.feature] = move
+    own = {move.feature: move for move in scope if move.at <= at and move.feature is not None}
     for feature, move in sorted(own.items()):
         if whole is None or move.id > whole.id:
-            yield _moved(None, (feature,), move)
+            yield _moved(None, (feature,), move, _next_move(scope, (feature,), at))
 
 
-def _moved(model: str | None, features: tuple[str, ...], move: Activation) -> ActiveAnswer:
+def _moved(model: str | None, features: tuple[str, ...], move: Activation, until: datetime | None) -> ActiveAnswer:
     version = f"{move.view}@v{move.version}"
-    return ActiveAnswer(model, features, version, "activation", move.id, move.at, move.actor, move.reason)
+    return ActiveAnswer(model, features, version, "activation", move.id, move.at, move.actor, move.reason, until)
 
 
-def _of_models(readings: Iterable[Reading]) -> Iterable[ActiveAnswer]:
+def _of_models(readings: Iterable[Reading], moves: list[Activation], at: datetime) -> Iterable[ActiveAnswer]:
     grouped: dict[tuple[int, int, int], list[Reading]] = {}
     for reading in readings:
         move = 0 if reading.activation is None else reading.activation.id
@@ -187,14 +234,18 @@ def _of_models(readings: Iterable[Reading]) -> Iterable[ActiveAnswer]:
     for found in grouped.values():
         first = found[0]
         features = tuple(sorted({reading.feature for reading in found}))
+        ends = [end for end in (_next_move(moves, features, at), first.deployment.until) if end is not None]
+        until = min(ends, default=None)
         if first.activation is not None:
-            yield _moved(first.deployment.reference, features, first.activation)
+            yield _moved(first.deployment.reference, features, first.activation, until)
         else:
-            yield _locked(first.deployment, features, first.version_reference)
+            yield _locked(first.deployment, features, first.version_reference, until)
 
 
-def _locked(deployment: Deployment, features: tuple[str, ...], version: str) -> ActiveAnswer:
-    return ActiveAnswer(deployment.reference, features, version, "lock", None, deployment.at, deployment.actor, "")
+def _locked(deployment: Deployment, features: tuple[str, ...], version: str, until: datetime | None) -> ActiveAnswer:
+    return ActiveAnswer(
+        deployment.reference, features, version, "lock", None, deployment.at, deployment.actor, "", until
+    )
 
 
 def changes(

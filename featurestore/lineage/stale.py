@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from featurestore.catalog import changes as recorded
 from featurestore.catalog import schema
@@ -149,7 +149,9 @@ class _Facts:
                 if part
             )
             subject = f"{view}@v{current['number']}"
-            yield self._reason("code", subject, f"{subject} {text}", current["at"], moved, actor=current["author"])
+            since = " (retired since)" if current["retired"] else ""
+            said = f"{subject}{since} {text}"
+            yield self._reason("code", subject, said, current["at"], moved, actor=current["author"])
 
     def data(self, live: Sequence[Reading]) -> Iterable[StaleReason]:
         pins = self.trained[live[0].deployment.reference]["pins"]
@@ -163,7 +165,7 @@ class _Facts:
             snapshot = self._snapshot(newer[-1])
             data = ", ".join(f"{item['source']} {short(item['data_version'])}" for item in snapshot["sources"])
             text = f"{view}@v{locked} has {count(len(newer), 'newer snapshot')}, the last from {data}"
-            yield self._reason("data", f"snapshot/{newer[-1]}", text, snapshot["at"], group)
+            yield self._reason("data", f"snapshot/{newer[-1]}", text, snapshot["at"], group, actor=snapshot["actor"])
 
     def schema(self, live: Sequence[Reading]) -> Iterable[StaleReason]:
         since = self.trained[live[0].deployment.reference]["sequence"]
@@ -231,12 +233,17 @@ class _Facts:
         return found
 
     def _snapshot(self, snapshot: str) -> Mapping[str, Any]:
-        """Return when a snapshot was made and what its last run read."""
+        """Return when a snapshot was made, by whom, and what its last run read."""
         if snapshot not in self.snapshots:
-            table = schema.snapshots
-            row = self.connection.execute(select(table.c.created_at, table.c.runs).where(table.c.id == snapshot)).one()
+            table, nodes = schema.snapshots, schema.assets
+            statement = (
+                select(table.c.created_at, table.c.runs, nodes.c.actor)
+                .outerjoin(nodes, and_(nodes.c.kind == "snapshot", nodes.c.folded == table.c.id))
+                .where(table.c.id == snapshot)
+            )
+            row = self.connection.execute(statement).one()
             sources = row.runs[-1]["sources"] if row.runs else []
-            self.snapshots[snapshot] = {"at": row.created_at, "sources": sources}
+            self.snapshots[snapshot] = {"at": row.created_at, "sources": sources, "actor": row.actor or ""}
         return self.snapshots[snapshot]
 
 
@@ -265,18 +272,19 @@ def _changed_columns(change: Change, *, added: bool) -> dict[str, str]:
 
 
 def _current(connection: Connection, views: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return each view's version applied last: its number, author and time."""
+    """Return each view's version applied last: its number, author and time, and whether it was retired."""
     views_, versions = schema.views, schema.feature_versions
     names = {fold(view): view for view in views}
     found = {}
     for part in batches(names):
         statement = (
-            select(views_.c.folded, versions.c.number, versions.c.author, versions.c.created_at)
+            select(views_.c.folded, versions.c.number, versions.c.author, versions.c.created_at, versions.c.retired)
             .join(versions, versions.c.view_id == views_.c.id)
             .where(views_.c.folded.in_(part), versions.c.number == views_.c.current_version)
         )
         for row in connection.execute(statement):
-            found[names[row.folded]] = {"number": row.number, "author": row.author, "at": row.created_at}
+            known = {"number": row.number, "author": row.author, "at": row.created_at}
+            found[names[row.folded]] = {**known, "retired": row.retired is not None}
     return found
 
 

@@ -17,6 +17,7 @@ from featurestore.lineage import drawing
 from featurestore.lineage.endings import Ending, endings
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import Reading, live_reads, pointed_endpoints
+from featurestore.lineage.text import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -100,15 +101,16 @@ class Lineage:
         return drawing.tree(self.root, self.steps(), self._marks())
 
     def steps(self) -> dict[str, list[tuple[str, str]]]:
-        """Return, for each node, `(kind of edge, next node)` in the direction asked about."""
+        """Return, for each node, `(kind of edge, next node)` in the direction asked about; with its end, if any."""
         depth = {node.id: node.depth for node in self.nodes}
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for edge in self.edges:
             part = edge.kind in _PARTS and depth[edge.upstream] < depth[edge.downstream]
+            until = "" if edge.ended is None else f" until {moment(edge.ended.at)}"
             if self.direction == "down" or part:
-                found[edge.upstream].append((edge.kind, edge.downstream))
+                found[edge.upstream].append((edge.kind + until, edge.downstream))
             else:
-                found[edge.downstream].append((edge.kind, edge.upstream))
+                found[edge.downstream].append((edge.kind + until, edge.upstream))
         return found
 
     def to_json(self) -> dict[str, Any]:

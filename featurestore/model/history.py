@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["Activation", "Change", "Deployment", "Generation"]
+__all__ = ["CLASSES", "Activation", "Change", "Deployment", "Generation"]
+
+CLASSES = ("definition", "schema", "contract", "data", "activation", "model", "other")
+"""What a change can be a change of."""
+
+_CLASS_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "applied": "definition",
+        "retired": "definition",
+        "schema changed": "schema",
+        "contract": "contract",
+        "materialized": "data",
+        "compacted": "data",
+        "published": "data",
+        "pushed": "data",
+        "data changed": "data",
+        "ran": "data",
+        "failed": "data",
+        "aborted": "data",
+        "erased": "data",
+        "collected": "data",
+        "removed": "data",
+        "activated": "activation",
+        "rolled back": "activation",
+        "deployed": "activation",
+        "undeployed": "activation",
+        "trained": "model",
+        "registered": "model",
+    }
+)
+"""Kind of change to its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +158,8 @@ class Change:
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     read: bool | None = None
+
+    @property
+    def category(self) -> str:
+        """What it is a change of: one of `CLASSES`."""
+        return _CLASS_OF.get(self.kind, "other")

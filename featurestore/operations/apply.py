@@ -99,5 +99,5 @@ def _apply_view(tx: Transaction, change: ViewChange, defined: Defined, code: Cod
         version = versions.find(tx.connection, view, change.version)
     if change.action != "unchanged":
         moved = {item.name: item.action for item in change.features if item.action != "unchanged"}
-        tx.record("applied", "version", version.reference, action=change.action, features=moved)
+        tx.record("applied", "version", version.reference, action=change.action, features=moved, commit=code.commit)
     return version

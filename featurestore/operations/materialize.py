@@ -294,7 +294,7 @@ def _record_new_data(tx: Transaction, head: Snapshot | None, run: Run) -> None:
     """Record which sources hold other data than at the last run, once for all versions that read them."""
     known = {} if head is None else {read.source: read.data_version for read in head.runs[-1].sources}
     for read in run.sources:
-        before = known.get(read.source, read.data_version)
         told = changes.newest(tx.connection, "data changed", "source", read.source)
+        before = known.get(read.source, read.data_version if told is None else told.detail["after"])
         if before != read.data_version and (told is None or told.detail["after"] != read.data_version):
             tx.record("data changed", "source", read.source, before=before, after=read.data_version)

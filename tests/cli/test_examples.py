@@ -97,6 +97,7 @@ featurestore lineage delay@1 --up
 featurestore lineage weather.wind_speed --down --depth 2
 featurestore lineage delay@1 --format mermaid
 featurestore active airport_weather
+featurestore active airport_weather:temp --at 7d
 featurestore active airport_weather:temp --endpoint eta-prod
 featurestore link job/airflow/daily.load weather --reason "writes weather.parquet every night"
 featurestore link field/postgres://db:5432/raw.public.stations.wind weather.wind_speed
@@ -106,9 +107,12 @@ featurestore export openlineage --since 30d
 featurestore export openlineage --since 2026-01-01 --to events.ndjson
 featurestore changes --since 14d
 featurestore changes --upstream-of delay@1 --since 14d
+featurestore changes --since 14d --class definition --class schema
 featurestore trained-on delay@1
 featurestore trained-on delay@1 --verify
 featurestore stale
+featurestore stale --fail-on schema --fail-on activation
+featurestore stale --markdown
 featurestore diff delay@1 delay@2
 featurestore activate airport_weather@v2 --reason "so that v1 is not active"
 featurestore retire airport_weather@v1 --reason "wind in knots" --replacement airport_weather@v2

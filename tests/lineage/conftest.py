@@ -10,6 +10,7 @@ import pytest
 
 from featurestore.catalog.database import Catalog
 from tests.lineage.world import Story, open_story
+from tests.lineage.year import Year, open_year
 from tests.postgres_servers import PostgresProcess
 
 Answer = TypeVar("Answer")
@@ -69,3 +70,11 @@ class Ask:
 @pytest.fixture
 def ask(story: Story) -> Ask:
     return Ask(story)
+
+
+@pytest.fixture(scope="session")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
+    """A year of real operations, told once; tests only ask."""
+    told = open_year(tmp_path_factory.mktemp("year"))
+    yield told
+    told.store.close()

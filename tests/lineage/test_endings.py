@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from featurestore.catalog import sources, versions
@@ -107,7 +108,8 @@ def test_an_endpoint_without_a_model_tells_who_left_it_last(story: Story, ask: A
     assert (ending.what, ending.at) == ("no model is live: delay@2 undeployed", story.now)
     assert ending.reason == "replaced"
     down = ask(lineage, "delay@1", "down")
-    assert "endpoint eta-prod  [was deployed on]  (no model is live: delay@2 undeployed" in str(down)
+    assert f"[was deployed on until {story.now - timedelta(hours=1):%Y-%m-%d %H:%M:%SZ}]" in str(down)
+    assert "(no model is live: delay@2 undeployed" in str(down)
     (edge,) = (item for item in down.edges if item.downstream == "endpoint/eta-prod")
     assert edge.since == story.prod.at
     assert edge.ended is not None
