@@ -171,9 +171,27 @@ def _undeployed(key: str, detail: Mapping[str, Any]) -> str:
     return f"{key} undeployed from {detail.get('endpoint')}"
 
 
+def _acknowledged(_: str, detail: Mapping[str, Any]) -> str:
+    return f"accepted until {detail.get('until')}: {detail.get('change')}; it reaches {some(detail.get('reached', []))}"
+
+
+def _withdrawn(_: str, detail: Mapping[str, Any]) -> str:
+    return f"not accepted any more: {detail.get('change')}"
+
+
+def _contract(key: str, detail: Mapping[str, Any]) -> str:
+    before = f", before {detail['before']}" if detail.get("before") else ""
+    breaking = ", breaking" if detail.get("breaking") else ""
+    changes = f": {some(detail['changes'])}" if detail.get("changes") else ""
+    return f"{key} is under contract {detail.get('contract')}{before}{breaking}{changes}"
+
+
 _SENTENCES: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "applied": _applied,
     "retired": _retired,
+    "acknowledged": _acknowledged,
+    "acknowledgement withdrawn": _withdrawn,
+    "contract": _contract,
     "materialized": _materialized,
     "compacted": _compacted,
     "published": _published,

@@ -19,6 +19,8 @@ _CLASS_OF: Mapping[str, str] = MappingProxyType(
     {
         "applied": "definition",
         "retired": "definition",
+        "acknowledged": "definition",
+        "acknowledgement withdrawn": "definition",
         "schema changed": "schema",
         "contract": "contract",
         "materialized": "data",

@@ -157,6 +157,16 @@ def test_routine_changes_of_several_subjects_and_people_are_told_apart() -> None
         ),
         (change(1, "applied", "set/f@v2", action="changed", added=["w:x"], removed=[]), "f@v2 applied: w:x added"),
         (change(1, "retired", replacement="weather@v2"), "weather@v1 retired: use weather@v2"),
+        (
+            change(1, "acknowledged", "view/w", change="w:x removed", reached=["d@1", "eta"], until="2026-02-01"),
+            "accepted until 2026-02-01: w:x removed; it reaches d@1, eta",
+        ),
+        (change(1, "acknowledgement withdrawn", "view/w", change="w:x removed"), "not accepted any more: w:x removed"),
+        (
+            change(1, "contract", "source/w", contract="w@c2", before="w@c1", breaking=True, changes=["x: not null"]),
+            "w is under contract w@c2, before w@c1, breaking: x: not null",
+        ),
+        (change(1, "contract", "source/w", contract="w@c1", before=None, changes=[]), "w is under contract w@c1"),
         (change(1, "compacted"), "weather@v1 compacted: the same rows in one run"),
         (change(1, "pushed", "source/notes", rows=1), "notes: 1 row pushed"),
         (

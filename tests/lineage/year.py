@@ -5,19 +5,19 @@ Views    airport_weather v1: temp, wind. v2: temp as before, wind from gust wher
          is wind in knots. plane v1: seats, over planes; v2: seats and age, over fleet
 Models   delay@1 reads v1:temp, v1:wind; delay@2 and delay@3 read v2:temp, v2:wind; age@1 reads plane@v1:seats; age@2
          reads plane@v2:seats, plane@v2:age
-People   ada builds, bob improves, carol owns the fleet, dave is on call, refresh is a scheduler
+People   ada builds, bob improves, carol owns the fleet, dave is on call, eve answers for delay, refresh is a scheduler
 
 `moments` holds the wall clock between two steps, by name. What happened, in order:
 
 opened      ada: v1 and plane@v1 applied, materialized, published, active; delay@1 trained, on eta-prod; also on
             eta-shadow, and taken off again. carol: age@1 trained, on fleet
-improved    bob: v2 applied, materialized, published, active; delay@2 trained; on eta-next, and on eta-prod with 10%
+improved    eve: accepts that wind changes its meaning. bob: v2 applied, materialized, published, active; delay@2 trained; on eta-next, and on eta-prod with 10%
 refreshed   refresh: a second day of weather, for v1 and v2
 incident    dave: wind of eta-next back to v1; then the whole view back to v1, for eta-prod and in the default scope
 retrained   bob: delay@3 trained on v2 with both days; replaces delay@2 on eta-next; delay@2 leaves eta-prod
-moved       carol: plane@v2 over another source; age@2 replaces age@1; plane@v1 retired
-schema      ada: station vanishes from weather, visib appears; v3 applied and materialized, then retired; v1's first
-            rows are published again, and held
+moved       carol: accepts another source for seats; plane@v2 over another source; age@2 replaces age@1; plane@v1 retired
+schema      ada: station vanishes from weather, visib appears; v3 accepted by eve, applied and materialized, then retired; v1's
+            first rows are published again, and held
 """
 
 from __future__ import annotations
@@ -94,6 +94,11 @@ class Year:
         times = pa.array([hour for hour in hours for _ in values], pa.timestamp("us", "UTC"))
         return pa.table({key: values * len(hours), "event_timestamp": times})
 
+    def accept(self, view: fs.FeatureView, who: str, reason: str) -> None:
+        """Accept what the policy blocks of a change: a feature that a live model reads would mean something else."""
+        with acting_as(who):
+            self.store.acknowledge(self.store.check(view), reason=reason, until="14d")
+
     def train(self, model: str, references: list[str], spine: pa.Table, owner: str) -> None:
         """Join a frame and register a model version on it."""
         frame = self.store.get_training_frame(references, spine)
@@ -123,6 +128,7 @@ def _opened(year: Year) -> None:
 
 def _improved(year: Year) -> None:
     store = year.store
+    year.accept(year.weather(V2), "eve", "delay@1 stays on v1")
     with acting_as("bob"):
         store.apply(year.weather(V2))
         year.snapshots["v2 first"] = store.materialize("airport_weather@v2")
@@ -161,6 +167,7 @@ def _retrained(year: Year) -> None:
 
 def _moved(year: Year) -> None:
     store = year.store
+    year.accept(year.plane("fleet"), "carol", "the same seats from a better list")
     with acting_as("carol"):
         store.apply(year.plane("fleet"))
         year.snapshots["plane second"] = store.materialize("plane@v2")
@@ -175,6 +182,7 @@ def _schema(year: Year) -> None:
     store = year.store
     for number in (0, 1):
         year.day(number, station=False)
+    year.accept(year.weather(V3), "eve", "delay@3 stays on v2")
     with acting_as("ada"):
         store.apply(year.weather(V3))
         year.snapshots["v3"] = store.materialize("airport_weather@v3")
