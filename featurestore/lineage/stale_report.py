@@ -71,7 +71,7 @@ class StaleReport:
         live = count(len({item.model for item in self.models}), "live model version")
         places = count(len({item.endpoint for item in self.models}), "endpoint")
         stale = len({item.model for item in self.stale})
-        changed = f"something has changed for {stale:,} since it was trained" if stale else "nothing has changed"
+        changed = f"something has changed for {stale:,} of them since training" if stale else "nothing has changed"
         return f"{live} on {places}: {changed}."
 
     def _fresh(self) -> list[str]:
@@ -85,7 +85,8 @@ def _classes(items: Iterable[StaleModel]) -> str:
 
 def _when(reason: StaleReason) -> str:
     who = f" by {reason.actor}" if reason.actor else ""
-    return f"{moment(reason.at)}{who}" + (f": {reason.reason}" if reason.reason else "")
+    told = not reason.reason or reason.text.endswith(reason.reason)
+    return f"{moment(reason.at)}{who}" + ("" if told else f": {reason.reason}")
 
 
 def _code(text: str) -> str:

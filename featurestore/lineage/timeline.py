@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from featurestore.lineage.text import count, moment, outline, short, some, table
@@ -172,7 +173,9 @@ def _undeployed(key: str, detail: Mapping[str, Any]) -> str:
 
 
 def _acknowledged(_: str, detail: Mapping[str, Any]) -> str:
-    return f"accepted until {detail.get('until')}: {detail.get('change')}; it reaches {some(detail.get('reached', []))}"
+    until = moment(datetime.fromisoformat(detail["until"]))
+    reached = [str(reader).partition("/")[2] or str(reader) for reader in detail.get("reached", ())]
+    return f"accepted until {until}: {detail.get('change')}; it reaches {some(reached)}"
 
 
 def _withdrawn(_: str, detail: Mapping[str, Any]) -> str:

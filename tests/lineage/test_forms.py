@@ -158,8 +158,8 @@ def test_routine_changes_of_several_subjects_and_people_are_told_apart() -> None
         (change(1, "applied", "set/f@v2", action="changed", added=["w:x"], removed=[]), "f@v2 applied: w:x added"),
         (change(1, "retired", replacement="weather@v2"), "weather@v1 retired: use weather@v2"),
         (
-            change(1, "acknowledged", "view/w", change="w:x removed", reached=["d@1", "eta"], until="2026-02-01"),
-            "accepted until 2026-02-01: w:x removed; it reaches d@1, eta",
+            change(1, "acknowledged", "view/w", change="w:x", reached=["model/d@1 on eta"], until="2026-02-01T00Z"),
+            "accepted until 2026-02-01 00:00:00Z: w:x; it reaches d@1 on eta",
         ),
         (change(1, "acknowledgement withdrawn", "view/w", change="w:x removed"), "not accepted any more: w:x removed"),
         (
@@ -204,7 +204,7 @@ def test_every_change_of_the_year_has_a_class_and_a_sentence(year: Year) -> None
 def test_the_weekly_report_is_by_owner(year: Year) -> None:
     report = StaleReport(tuple(year.store.stale_models(fresh=True)))
     lines = str(report).splitlines()
-    assert lines[0] == "3 live model versions on 3 endpoints: something has changed for 2 since it was trained."
+    assert lines[0] == "3 live model versions on 3 endpoints: something has changed for 2 of them since training."
     assert lines[2] == "eta-team (code, data, schema)"
     assert lines[3].startswith("  delay@1 on eta-prod, trained ")
     assert lines[-1] == "Nothing has changed for age@2 on fleet."

@@ -11,13 +11,14 @@ People   ada builds, bob improves, carol owns the fleet, dave is on call, eve an
 
 opened      ada: v1 and plane@v1 applied, materialized, published, active; delay@1 trained, on eta-prod; also on
             eta-shadow, and taken off again. carol: age@1 trained, on fleet
-improved    eve: accepts that wind changes its meaning. bob: v2 applied, materialized, published, active; delay@2 trained; on eta-next, and on eta-prod with 10%
+improved    eve: accepts that wind changes its meaning. bob: v2 applied, materialized, published, active; delay@2
+            trained; on eta-next, and on eta-prod with 10%
 refreshed   refresh: a second day of weather, for v1 and v2
 incident    dave: wind of eta-next back to v1; then the whole view back to v1, for eta-prod and in the default scope
 retrained   bob: delay@3 trained on v2 with both days; replaces delay@2 on eta-next; delay@2 leaves eta-prod
-moved       carol: accepts another source for seats; plane@v2 over another source; age@2 replaces age@1; plane@v1 retired
-schema      ada: station vanishes from weather, visib appears; v3 accepted by eve, applied and materialized, then retired; v1's
-            first rows are published again, and held
+moved       carol: accepts another source for seats; plane@v2 over it; age@2 replaces age@1; plane@v1 retired
+schema      ada: station vanishes from weather, visib appears; v3, accepted by eve, applied and materialized, then
+            retired; v1's first rows are published again, and held
 """
 
 from __future__ import annotations
