@@ -182,8 +182,10 @@ def _features(features: Sequence[FeatureDefinition]) -> Any:  # noqa: ANN401 - r
 
 def _reads(feature: FeatureDefinition) -> str:
     if not feature.exact:
-        return "every column (its computation cannot be read)"
-    return cell([f"{source}.{column}" for source, column, kind in feature.reads if kind == "DIRECT"])
+        why = "its computation cannot be read" if feature.basis == "derived" else feature.basis
+        return f"every column ({why})"
+    columns = cell([f"{source}.{column}" for source, column, kind in feature.reads if kind == "DIRECT"])
+    return f"{columns} (declared)" if feature.basis == "declared" else columns
 
 
 def _code(console: Console, text: str, language: str) -> None:

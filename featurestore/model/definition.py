@@ -120,7 +120,9 @@ class FeatureDefinition:
     reads
         `(source, column, "DIRECT" | "INDIRECT")`, sorted: what the feature depends on.
     exact
-        Whether `reads` was derived; False means "every column", because the computation cannot be read.
+        Whether `reads` is known; False means "every column", because the computation cannot be read.
+    basis
+        How it is known, `"derived"` or `"declared"`; or why it is not.
     description
         For people.
     """
@@ -132,6 +134,7 @@ class FeatureDefinition:
     reads: tuple[tuple[str, str, str], ...] = ()
     exact: bool = True
     description: str = ""
+    basis: str = "derived"
 
     def to_json(self) -> JSON:
         """Return the JSON form."""
@@ -143,6 +146,7 @@ class FeatureDefinition:
             "reads": [list(use) for use in self.reads],
             "exact": self.exact,
             "description": self.description,
+            "basis": self.basis,
         }
 
     @classmethod
@@ -197,9 +201,11 @@ class Definition:
     @property
     def fingerprint(self) -> str:
         """Identity of the computation: 64 hex digits over all that can change a value."""
+        declared = {item.name: [list(use) for use in item.reads] for item in self.features if item.basis == "declared"}
         return digest(
             {
                 **self._frame(),
+                **({"declared": declared} if declared else {}),
                 "sources": [source.to_json() for source in sorted(self.sources, key=lambda source: source.name)],
                 "computation": [
                     self.computation.kind,
@@ -217,6 +223,8 @@ class Definition:
 
     def feature_fingerprint(self, feature: FeatureDefinition) -> str:
         """Return the identity of one feature: equal in two versions only if its values are."""
+        # What a function reads is told by the Polars that is installed, or by its author: no ground to call equal.
+        told = feature.exact and self.computation.kind != "function"
         read = {(source, column) for source, column, _ in feature.reads}
         return digest(
             {
@@ -225,7 +233,7 @@ class Definition:
                     {
                         **source.to_json(),
                         "columns": [
-                            list(pair) for pair in source.columns if not feature.exact or (source.name, pair[0]) in read
+                            list(pair) for pair in source.columns if not told or (source.name, pair[0]) in read
                         ],
                     }
                     for source in sorted(self.sources, key=lambda source: source.name)

@@ -35,6 +35,10 @@ class Feature:
         What a caller gets when no row is found or the newest one has expired; never in place of a null.
     expect
         What is promised of its values, held at every materialization; no part of the identity.
+    reads
+        Only for a view with a function: every `source.column` that the feature's value or rows depend on. Needed where
+        the function's plan cannot be read (it calls Python code for values, or collects); without it such a feature
+        counts as depending on every column. What the plan does show may not be left out. It belongs to the version.
     """
 
     name: str
@@ -42,9 +46,16 @@ class Feature:
     description: str = field(default="", kw_only=True)
     default: Any = field(default=None, kw_only=True)
     expect: Expect | None = field(default=None, kw_only=True, hash=False)
+    reads: Sequence[str] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, "feature")
+        if self.reads is not None:
+            given = () if isinstance(self.reads, str) else tuple(self.reads)
+            if not given or not all(isinstance(item, str) for item in given):
+                message = f"feature {self.name!r} has reads={self.reads!r}: list columns, as in ['weather.temp']."
+                raise DefinitionError(message)
+            object.__setattr__(self, "reads", given)
         if not isinstance(self.expect, Expect | None):
             message = f"feature {self.name!r} has expect={self.expect!r}: write fs.Expect(...)."
             raise DefinitionError(message)
@@ -150,6 +161,12 @@ class FeatureView:
         if not features:
             self._fail("has an empty list of features", "name at least one, or leave features= away to take all")
         self._check_unique([feature.name for feature in features], "features")
+        declaring = next((feature.name for feature in features if feature.reads is not None), None)
+        if declaring is not None and self.transform is None:
+            self._fail(
+                f"declares what {declaring!r} reads",
+                "leave reads= away; without a function it is known from the view itself",
+            )
         object.__setattr__(self, "features", features)
 
     def _check_times(self) -> None:

@@ -45,6 +45,7 @@ from featurestore.offline.sources import SourceReader
 
 if TYPE_CHECKING:
     import duckdb
+    import polars as pl
 
     from featurestore.model.snapshot import DataFile
 
@@ -189,6 +190,13 @@ class Engine:
             finally:
                 for source in schemas:
                     self._probed.execute(f"DROP VIEW IF EXISTS temp.{identifier(source)}")
+
+    def frame_schemas(self, schemas: Mapping[str, Mapping[str, str]]) -> dict[str, pl.Schema]:
+        """Return the schemas of the frames that a function gets: source name -> column -> Polars type."""
+        with connect(self.root, self.settings) as connection:
+            for source, columns in schemas.items():
+                _create_empty(connection, source, columns)
+            return {source: scan_relation(connection, source, None).collect_schema() for source in schemas}
 
     def rows(
         self,

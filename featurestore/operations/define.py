@@ -10,7 +10,7 @@ from featurestore.errors import ContractError, DefinitionError, nearest
 from featurestore.model.contract import Contract
 from featurestore.model.definition import Computation, Definition, FeatureDefinition, Metadata, SourceDefinition, digest
 from featurestore.model.types import Timestamp, parse_type
-from featurestore.offline.functions import function_source
+from featurestore.offline.functions import function_source, load_function
 from featurestore.offline.values import default_to_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = ["Defined", "Schemas", "define", "define_all", "defining"]
 
 Schemas = dict[str, dict[str, str]]
 """Source name -> column -> DuckDB type."""
+Uses = dict[str, tuple[tuple[str, str, str], ...]]
+"""Output -> `(source, column, "DIRECT" | "INDIRECT")` of all it depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,10 @@ class _Reading:
     outputs: dict[str, FeatureType]
     reads: dict[str, tuple[str, ...]]
     identity: dict[str, str]
-    uses: dict[str, tuple[tuple[str, str, str], ...]]
+    uses: Uses
     exact: bool
     window: tuple[str, str] | None
+    basis: str = "derived"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, from which `from_json` makes an equal reading."""
@@ -81,6 +84,7 @@ class _Reading:
             {name: tuple((use[0], use[1], use[2]) for use in uses) for name, uses in value["uses"].items()},
             value["exact"],
             None if window is None else (window[0], window[1]),
+            value["basis"],
         )
 
 
@@ -107,6 +111,7 @@ def define(context: Context, view: FeatureView, schemas: Schemas | None = None) 
     reading = _remembered(context, view, schemas, always)
     _check_frame(view, reading)
     key_reads = {(use[0], use[1]) for name in always for use in reading.uses.get(name, ())}
+    columns = {(source, column) for source, found in schemas.items() for column in found}
     definition = Definition(
         view=view.name,
         entity=view.entity.name,
@@ -126,7 +131,7 @@ def define(context: Context, view: FeatureView, schemas: Schemas | None = None) 
         ttl=view.ttl,
         lookback=view.lookback,
         features=tuple(
-            _feature(view, feature, reading, key_reads) for feature in _features(view, reading.outputs, always)
+            _feature(view, feature, reading, key_reads, columns) for feature in _features(view, reading.outputs, always)
         ),
         window_source=reading.window,
     )
@@ -245,17 +250,32 @@ def _read_function(context: Context, view: FeatureView, schemas: Schemas) -> _Re
     always = [*view.entity.keys, *(item for item in (view.event_time, view.created_time) if item is not None)]
     described = _describe(context, view, computation, schemas)
     outputs = _types(view, described, _wanted(view, always))
-    every = tuple((source, column, "DIRECT") for source in sorted(schemas) for column in sorted(schemas[source]))
+    uses, basis = _function_uses(context, computation, schemas, list(outputs))
     return _Reading(
         computation,
         tuple(column for column, _ in described),
         outputs,
         {name: tuple(sorted(columns)) for name, columns in schemas.items()},
         dict.fromkeys(outputs, computation.canonical),
-        dict.fromkeys(outputs, every),
-        exact=False,
+        uses,
+        exact=basis == "derived",
         window=None,
+        basis=basis,
     )
+
+
+def _function_uses(
+    context: Context, computation: Computation, schemas: Schemas, outputs: list[str]
+) -> tuple[Uses, str]:
+    """Return what a function's outputs read, and how that is known; every column where its plan cannot be read."""
+    from featurestore.lineage.polars_plan import UnreadablePlanError, function_uses  # noqa: PLC0415 - loads Polars
+
+    function = load_function(computation.name, computation.text, computation.imports)
+    try:
+        return function_uses(function, context.engine.frame_schemas(schemas)), "derived"
+    except UnreadablePlanError as error:
+        every = tuple((source, column, "DIRECT") for source in sorted(schemas) for column in sorted(schemas[source]))
+        return dict.fromkeys(outputs, every), str(error)
 
 
 def _describe(context: Context, view: FeatureView, computation: Computation, schemas: Schemas) -> list[tuple[str, str]]:
@@ -319,7 +339,11 @@ def _features(view: FeatureView, outputs: Mapping[str, FeatureType], always: lis
 
 
 def _feature(
-    view: FeatureView, feature: Feature, reading: _Reading, key_reads: set[tuple[str, str]]
+    view: FeatureView,
+    feature: Feature,
+    reading: _Reading,
+    key_reads: set[tuple[str, str]],
+    columns: set[tuple[str, str]],
 ) -> FeatureDefinition:
     found = _output(view, feature.name, "a declared feature", reading)
     type_ = feature.type or found
@@ -328,12 +352,32 @@ def _feature(
     uses = {(use[0], use[1]): use[2] for use in reading.uses[feature.name]}
     for pair in key_reads:
         uses.setdefault(pair, "INDIRECT")
+    if feature.reads is not None:
+        uses = _declared(view, feature, uses if reading.exact else {}, columns)
     return FeatureDefinition(
         feature.name,
         type_,
         default_to_json(type_, feature.default, where=f"the default of {view.name}:{feature.name}"),
         reading.identity[feature.name],
         tuple(sorted((source, column, kind) for (source, column), kind in uses.items())),
-        reading.exact,
+        reading.exact or feature.reads is not None,
         feature.description,
+        "declared" if feature.reads is not None else reading.basis,
     )
+
+
+def _declared(
+    view: FeatureView, feature: Feature, derived: Mapping[tuple[str, str], str], columns: set[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Return what a feature is declared to read, held against what its plan shows, if it can be read."""
+    names = {f"{source}.{column}": (source, column) for source, column in columns}
+    where = f"reads= of {view.name}:{feature.name}"
+    for name in feature.reads or ():
+        if name not in names:
+            raise DefinitionError(f"{where}: no source of the view has the column {name!r}.{nearest(name, names)}")
+    declared = {names[name] for name in feature.reads or ()}
+    for source, column in sorted(set(derived) - declared):
+        raise DefinitionError(
+            f"{where} leaves {source}.{column} out, which the function's plan reads: add it, or leave reads= away."
+        )
+    return {pair: derived.get(pair, "DIRECT") for pair in declared}

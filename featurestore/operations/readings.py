@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Readings"]
 
-_FORM = 1
-"""Of what is remembered; another number forgets all."""
+_FORM = 2
+"""Of what is remembered and how it is found; another number forgets all."""
 
 _MOST = 50_000
 """Readings that are kept; with more, the older half goes."""

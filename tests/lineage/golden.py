@@ -22,7 +22,7 @@ from tests.lineage import suite
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CASES", "SCHEMAS", "Case", "Column"]
+__all__ = ["CASES", "SCHEMAS", "Case", "Column", "expectation"]
 
 SCHEMAS = {
     **suite.SCHEMAS,
@@ -57,15 +57,19 @@ def _columns(text: str) -> list[Column]:
 def _case(block: str) -> Case:
     comments = [line[3:] for line in block.splitlines() if line.startswith("-- ")]
     sql = "\n".join(line for line in block.splitlines() if not line.startswith("--"))
-    name, *lines = [line.partition(":")[::2] for line in comments]
-    outputs = dict(lines)
-    assert len(outputs) == len(lines), f"{name[0]}: an output has two lines"
+    return Case(comments[0].partition(":")[0], sql.strip().rstrip(";"), expectation(comments[1:]))
+
+
+def expectation(lines: list[str]) -> dict[str, dict[Column, str]]:
+    """Read the lines that say what each output depends on."""
+    outputs = {name: columns for name, _, columns in (line.partition(":") for line in lines)}
+    assert len(outputs) == len(lines), f"an output has two lines: {lines}"
     rows = dict.fromkeys(_columns(outputs.pop("rows", "")), "INDIRECT")
     expected = {}
     for output, columns in outputs.items():
         direct, _, acts = columns.partition("; by ")
         expected[output] = rows | dict.fromkeys(_columns(acts), "INDIRECT") | dict.fromkeys(_columns(direct), "DIRECT")
-    return Case(name[0], sql.strip().rstrip(";"), expected)
+    return expected
 
 
 def _read() -> dict[str, Case]:

@@ -48,6 +48,8 @@ def generate(generator: random.Random) -> Tables:
     """Return rows for every source: few values in each column, so that joins match and groups hold several rows."""
     start = suite.START
     tables = {table: suite.rows_of(table, generator) for table in suite.SCHEMAS}
+    tables["weather"] = [_without(row, 2, generator) for row in tables["weather"]]
+    tables["flights"] = [_without(row, 3, generator) for row in tables["flights"]]
     tables["customers"] = [
         (number, generator.choice(["DE", "FR", "US"]), start - timedelta(days=generator.randint(1, 400)),
          generator.choice([None, *range(1, number)]) if number > 1 else None)
@@ -64,6 +66,11 @@ def generate(generator: random.Random) -> Tables:
         for _ in range(20)
     ]  # fmt: skip
     return tables
+
+
+def _without(row: tuple[Any, ...], at: int, generator: random.Random) -> tuple[Any, ...]:
+    """Return a row that sometimes lacks a measurement."""
+    return row if generator.random() < 0.9 else (*row[:at], None, *row[at + 1 :])
 
 
 def _lines(generator: random.Random) -> list[dict[str, Any]]:
