@@ -70,6 +70,7 @@ FEATURES = st.builds(
     st.lists(st.tuples(TEXT, TEXT, st.sampled_from(["DIRECT", "INDIRECT"])), max_size=3).map(tuple),
     st.booleans(),
     TEXT,
+    st.sampled_from(["derived", "declared"]),
 )
 DURATIONS = st.none() | st.timedeltas(min_value=timedelta(0))
 DEFINITIONS = st.builds(
