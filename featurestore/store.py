@@ -524,6 +524,14 @@ class FeatureStore:
         with self._context.catalog.read() as connection:
             return contracts.versions_of(connection, subject if "/" in subject else f"source/{subject}")
 
+    def facts(self, node: object) -> dict[str, Any]:
+        """Return what another system has said of a node of its own: description, owner, columns, code."""
+        from featurestore.catalog import foreign
+        from featurestore.lineage.nodes import parse_node
+
+        with self._context.catalog.read() as connection:
+            return foreign.facts(connection, parse_node(connection, node))
+
     # ------------------------------------------------------------------------------------ trace
 
     def consumers(self, node: object, *, live: bool = False) -> Consumers:

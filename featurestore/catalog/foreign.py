@@ -7,6 +7,7 @@ to it by `is read as`.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -18,11 +19,10 @@ from featurestore.model.names import fold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime
 
     from featurestore.catalog.database import Transaction
 
-__all__ = ["add_field", "facts", "keys", "mark_imported", "record", "save_table", "say"]
+__all__ = ["add_field", "facts", "is_news", "keys", "mark_imported", "record", "save_table", "say"]
 
 _FACTS, _ASSETS = schema.foreign_facts, schema.assets
 _MOST_KEYS = 10_000
@@ -43,6 +43,11 @@ def facts(connection: Connection, asset: Asset) -> dict[str, Any]:
         .where(_ASSETS.c.kind == asset.kind, _ASSETS.c.folded == fold(asset.key))
     )
     return dict(connection.execute(statement).scalar() or {})
+
+
+def is_news(before: Mapping[str, Any], at: datetime) -> bool:
+    """Tell whether what was said `at` a time is at least as new as what was said `before`."""
+    return "said_at" not in before or datetime.fromisoformat(before["said_at"]) <= at
 
 
 def say(tx: Transaction, asset: Asset, **said: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
@@ -76,10 +81,12 @@ def save_table(tx: Transaction, key: str, columns: Mapping[str, str], at: dateti
     said
         Further facts: description, owner, of columns too.
     """
-    asset = Asset("table", key)
+    asset, at = Asset("table", key), at or tx.now
     for column in columns:
         add_field(tx, key, column)
-    old = say(tx, asset, columns=dict(columns), **said).get("columns")
+    if not is_news(facts(tx.connection, asset), at):
+        return
+    old = say(tx, asset, columns=dict(columns), said_at=at.isoformat(), **said).get("columns")
     if not columns or not old or old == dict(columns):
         return
     record(

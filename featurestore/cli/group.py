@@ -61,6 +61,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
     },
     "Work with others": {
         "link": Verb("link:link", "Tell a dependency on a job or table of another system."),
+        "import": Verb("import_:import_", "Add what OpenLineage events or a dbt project tell to the graph."),
         "export": Verb("export:export", "Send what the store has done to others, as OpenLineage events."),
     },
     "Ask": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from featurestore.cli.group import VERBS, cli
 from tests.cli.story import call, change_wind, done, environment, promise
 
 SERVER = "localhost:6566"
+DBT = Path(__file__).parent.parent / "integrations" / "data" / "dbt"
 
 BEFORE = """
 featurestore init
@@ -102,6 +104,9 @@ featurestore active airport_weather:temp --endpoint eta-prod
 featurestore link job/airflow/daily.load weather --reason "writes weather.parquet every night"
 featurestore link field/postgres://db:5432/raw.public.stations.wind weather.wind_speed
 featurestore link delay@1 table/bigquery/reports.eta
+featurestore import openlineage lineage.ndjson
+featurestore import openlineage lineage.ndjson --map weather=postgres://db:5432/shop.public.weather
+featurestore import dbt target/manifest.json --map weather=model.shop.weather_daily
 featurestore export openlineage
 featurestore export openlineage --since 30d
 featurestore export openlineage --since 2026-01-01 --to events.ndjson
@@ -149,9 +154,10 @@ def run(text: str) -> None:
 
 
 def tell_others() -> None:
-    """Let the store tell what is done from now on."""
+    """Let the store tell what is done from now on, and give the folder a dbt project's target."""
     with Path("featurestore.toml").open("a", encoding="utf-8") as file:
         file.write('\n[openlineage]\nfile = "lineage.ndjson"\n')
+    shutil.copytree(DBT, "target")
 
 
 @pytest.mark.usefixtures("folder")

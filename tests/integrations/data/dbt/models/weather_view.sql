@@ -1,0 +1,2 @@
+{{ config(materialized='view') }}
+select *, temp_c > 25 as hot from {{ ref('weather_daily') }}
