@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/clients.md", "docs/consistency.md", "docs/lineage.md", "docs/point-in-time.md")
+PAGES = (
+    "README.md",
+    "docs/clients.md",
+    "docs/consistency.md",
+    "docs/integrations.md",
+    "docs/lineage.md",
+    "docs/point-in-time.md",
+)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SKIP = "<!-- not run -->"
 

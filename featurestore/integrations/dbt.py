@@ -20,7 +20,7 @@ from featurestore.catalog import foreign, graph
 from featurestore.catalog.graph import Asset
 from featurestore.errors import NotFoundError, RequestError, nearest
 from featurestore.integrations.columns import Table, column_uses
-from featurestore.integrations.matching import check_datasets, known_sources, link_source
+from featurestore.integrations.openlineage.matching import check_datasets, known_sources, link_source
 from featurestore.integrations.openlineage.names import DatasetName, base_path, dataset_of, tables_read
 from featurestore.model.definition import digest
 from featurestore.model.names import fold

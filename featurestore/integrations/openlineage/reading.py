@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from featurestore.catalog import foreign, graph
 from featurestore.catalog.graph import Asset
 from featurestore.errors import NotFoundError
-from featurestore.integrations.matching import check_datasets, match_sources
+from featurestore.integrations.openlineage.matching import check_datasets, match_sources
 from featurestore.integrations.openlineage.names import DatasetName
 from featurestore.integrations.openlineage.parsing import BadEvent, Event, read_events
 

@@ -1,6 +1,6 @@
 """Matching: which foreign tables are what a source of ours reads, by location, by name, or because somebody said so.
 
-A source reads a table if the table's name is the source's own (`openlineage/names.py`), if its files lie in the
+A source reads a table if the table's name is the source's own (`names.py`), if its files lie in the
 source's folder, if the source is a DuckDB query that names the table, or if it was mapped. Columns of one name are then
 one, but for a query, whose SQL tells which columns it reads.
 """
