@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ class PostgresProcess:
 
     port: int
     folder: Path
+    settings: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,6 +70,7 @@ class PostgresProcess:
             "full_page_writes=off",
             "shared_buffers=32MB",
             "max_connections=60",
+            *self.settings,
         ]
         options = [part for setting in settings for part in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:
@@ -93,7 +95,7 @@ class PostgresProcess:
 
 
 @contextmanager
-def postgres_process() -> Iterator[PostgresProcess]:
+def postgres_process(*settings: str) -> Iterator[PostgresProcess]:
     """Start a server with a password, whose database sorts as people do; it ends with the `with` block."""
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))  # not in pytest's folder, which no other user may enter
     try:
@@ -109,7 +111,7 @@ def postgres_process() -> Iterator[PostgresProcess]:
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert made.returncode == 0, made.stderr
-        server = PostgresProcess(_free_port(), folder)
+        server = PostgresProcess(_free_port(), folder, settings)
         server.start()
         try:
             yield server
