@@ -22,7 +22,7 @@ def between(
     since: datetime | None = None,
     until: datetime | None = None,
     *,
-    subjects: Mapping[str, Collection[str]] | None = None,
+    subjects: Mapping[str, Collection[str] | None] | None = None,
     kinds: Collection[str] | None = None,
 ) -> list[Change]:
     """Return the changes committed in `[since, until]`, in order of commit.
@@ -32,7 +32,7 @@ def between(
     Parameters
     ----------
     subjects
-        Only changes of these, by their kind; None: of everything.
+        Only changes of these, by their kind (None: of all of that kind); None: of everything.
     kinds
         Only changes of these kinds; None: of all.
     """
@@ -47,9 +47,9 @@ def between(
     statements = [statement]
     if subjects is not None:
         statements = [
-            statement.where(table.c.asset_kind == kind, table.c.subject.in_(part))
+            statement.where(table.c.asset_kind == kind, *named)
             for kind, names in subjects.items()
-            for part in _batches(names)
+            for named in ([()] if names is None else ((table.c.subject.in_(part),) for part in _batches(names)))
         ]
     rows = [row for each in statements for row in connection.execute(each)]
     found = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, insert, select
 
 from featurestore.catalog import graph, schema, versions
+from featurestore.catalog.schema import begins
 from featurestore.errors import NotFoundError
 from featurestore.model.pins import PinSet
 from featurestore.model.version import CodeState
@@ -49,7 +50,7 @@ def find(connection: Connection, frame: object) -> FrameRecord:
     text = frame if isinstance(frame, str) else getattr(frame, "id", None)
     short = not isinstance(text, str) or len(text) < 8  # noqa: PLR2004 - as in references
     rows = (
-        [] if short else connection.execute(select(_FRAMES).where(_FRAMES.c.id.startswith(text, autoescape=True))).all()
+        [] if short else connection.execute(select(_FRAMES).where(begins(_FRAMES.c.id, text))).all()
     )
     if len(rows) != 1:
         what = "several training frames fit" if rows else "there is no training frame"

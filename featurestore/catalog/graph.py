@@ -12,13 +12,15 @@ Nodes and edges are only added: what ends (see `lineage.endings`) keeps its node
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select
 
 from featurestore.catalog import schema
 from featurestore.model.foreign import FOREIGN
 from featurestore.model.names import fold
+from featurestore.model.times import from_micros
 from featurestore.model.version import CodeState
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ __all__ = [
     "links",
     "makings",
     "node",
+    "rows_of",
+    "spelt",
 ]
 
 OWN = (
@@ -70,6 +74,8 @@ KINDS = (*FOREIGN, *OWN)
 """Kinds of nodes."""
 
 _NOWHERE = CodeState()
+_MANY = 5000
+"""Row numbers in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +188,14 @@ def add_deployment(tx: Transaction, model: str, endpoint: str) -> None:
 
 def makings(connection: Connection, nodes: Iterable[int]) -> dict[int, Making]:
     """Return how nodes came to be, by their row."""
-    table = schema.assets
-    found: dict[int, Making] = {}
-    batch = list(nodes)
-    for start in range(0, len(batch), 500):
-        columns = (table.c.id, table.c.created_at, table.c.actor, table.c.git_commit, table.c.git_dirty)
-        for row in connection.execute(select(*columns).where(table.c.id.in_(batch[start : start + 500]))):
-            found[row.id] = Making(row.created_at, row.actor, CodeState(row.git_commit, row.git_dirty))
-    return found
+    columns = "id, created_at, actor, git_commit, git_dirty"
+    return {
+        row: Making(from_micros(at), actor, CodeState(commit, None if dirty is None else bool(dirty)))
+        for part in _parts(nodes)
+        for row, at, actor, commit, dirty in connection.exec_driver_sql(
+            f"select {columns} from assets where id in ({part})"
+        ).all()
+    }
 
 
 def find(connection: Connection, key: str, kind: str | None = None) -> list[tuple[int, Asset]]:
@@ -201,8 +207,34 @@ def find(connection: Connection, key: str, kind: str | None = None) -> list[tupl
     return [(row.id, Asset(row.kind, row.key)) for row in connection.execute(statement)]
 
 
+def rows_of(connection: Connection, assets: Iterable[Asset]) -> dict[int, Asset]:
+    """Return the rows of nodes, with the nodes; what there is not is left away."""
+    named: dict[str, dict[str, Asset]] = {}
+    for asset in assets:
+        named.setdefault(asset.kind, {})[fold(asset.key)] = asset
+    table = schema.assets
+    found: dict[int, Asset] = {}
+    for kind, of_kind in named.items():
+        keys = list(of_kind)
+        for start in range(0, len(keys), 500):
+            part = table.c.folded.in_(keys[start : start + 500])
+            rows = connection.execute(select(table.c.id, table.c.folded).where(table.c.kind == kind, part))
+            found |= {row.id: of_kind[row.folded] for row in rows}
+    return found
+
+
+def spelt(connection: Connection, row: int) -> str:
+    """Return a node's text form as it was written when the node was made; it must exist."""
+    return str(connection.execute(select(schema.assets.c.key).where(schema.assets.c.id == row)).scalar_one())
+
+
 def links(
-    connection: Connection, nodes: Iterable[int], direction: str, *, columns: bool | None = None
+    connection: Connection,
+    nodes: Iterable[int],
+    direction: str,
+    *,
+    columns: bool | None = None,
+    kinds: Iterable[str] | None = None,
 ) -> list[tuple[int, int, str, Asset]]:
     """Return the edges that leave `nodes`, one step `"up"` or `"down"`.
 
@@ -210,6 +242,8 @@ def links(
     ----------
     columns
         True: the definition plane only; False: the instance plane only; None: both.
+    kinds
+        Edges of these kinds only.
 
     Returns
     -------
@@ -221,20 +255,35 @@ def links(
         for table, wanted in ((schema.edges, columns is not True), (schema.column_edges, columns is not False))
         if wanted
     ]
-    found: list[tuple[int, int, str, Asset]] = []
-    batch = list(nodes)
-    for start in range(0, len(batch), 500):
-        part = batch[start : start + 500]
+    near, far = ("downstream", "upstream") if direction == "up" else ("upstream", "downstream")
+    only = "" if kinds is None else f" and kind in ({', '.join(map(_quoted, kinds))})"
+    found: list[Any] = []
+    for part in _parts(nodes):
         for table in tables:
-            near, far = (
-                (table.c.downstream, table.c.upstream) if direction == "up" else (table.c.upstream, table.c.downstream)
-            )
-            assets = schema.assets
-            statement = (
-                select(near, far, table.c.kind, assets.c.kind.label("asset"), assets.c.key)
-                .join(assets, assets.c.id == far)
-                .where(near.in_(part))
-                .order_by(assets.c.id)
-            )
-            found += [(row[0], row[1], row[2], Asset(row[3], row[4])) for row in connection.execute(statement)]
-    return found
+            statement = f"select {near}, {far}, kind from {table.name} where {near} in ({part}){only}"
+            found += sorted(connection.exec_driver_sql(statement).all(), key=_reached)
+    assets = _assets(connection, {row[1] for row in found})
+    return [(row[0], row[1], row[2], assets[row[1]]) for row in found]
+
+
+_reached = itemgetter(1)
+
+
+def _assets(connection: Connection, rows: Iterable[int]) -> dict[int, Asset]:
+    """Return nodes by their row: fetched once each, however many edges reach them."""
+    return {
+        row[0]: Asset(row[1], row[2])
+        for part in _parts(rows)
+        for row in connection.exec_driver_sql(f"select id, kind, key from assets where id in ({part})").all()
+    }
+
+
+def _parts(rows: Iterable[int]) -> Iterable[str]:
+    """Yield row numbers as lists in SQL: statements that are text already cost a fraction of composed ones."""
+    ordered = sorted(rows)
+    for start in range(0, len(ordered), _MANY):
+        yield ", ".join(map(str, ordered[start : start + _MANY]))
+
+
+def _quoted(kind: str) -> str:
+    return f"'{kind}'"

@@ -17,7 +17,7 @@ from featurestore.model.reference import ModelReference, parse_model_reference
 from featurestore.model.version import CodeState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from featurestore.catalog.database import Transaction
 
@@ -166,9 +166,17 @@ def endpoint_id(connection: Connection, name: str) -> int:
 
 
 def deployments(
-    connection: Connection, *, endpoint: str | None = None, model: str | None = None, live: bool = True
+    connection: Connection,
+    *,
+    endpoint: str | None = None,
+    model: str | None = None,
+    models: Collection[str] | None = None,
+    live: bool = True,
 ) -> list[Deployment]:
-    """Return deployments in order: of one endpoint or all, of one model version or all, live or the whole history."""
+    """Return deployments in order: of one endpoint or all, of one model version, some, or all, live or ended too."""
+    if models is not None:
+        wanted = [deployments(connection, endpoint=endpoint, model=name, live=live) for name in models]
+        return sorted((item for each in wanted for item in each), key=lambda item: item.id)
     statement = (
         select(_DEPLOYMENTS, _ENDPOINTS.c.name, _MODELS.c.model, _MODELS.c.version)
         .join(_ENDPOINTS, _ENDPOINTS.c.id == _DEPLOYMENTS.c.endpoint_id)
@@ -177,13 +185,14 @@ def deployments(
     )
     if endpoint is not None:
         statement = statement.where(_ENDPOINTS.c.id == endpoint_id(connection, endpoint))
+    if model is not None:
+        statement = statement.where(_MODELS.c.folded == fold(model))
     if live:
         statement = statement.where(_DEPLOYMENTS.c.until.is_(None))
-    found = [
+    return [
         Deployment(row.id, row.name, row.model, row.version, row.share, row.actor, row.at, row.until)
         for row in connection.execute(statement)
     ]
-    return found if model is None else [item for item in found if fold(item.reference) == fold(model)]
 
 
 def deploy(tx: Transaction, model: ModelVersion, endpoint: str, share: float | None) -> Deployment:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -26,11 +27,12 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
 )
 
 from featurestore.model.times import from_micros, to_micros
 
-__all__ = ["metadata"]
+__all__ = ["begins", "metadata"]
 
 
 class Moment(TypeDecorator[datetime]):
@@ -46,6 +48,12 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ANN401, ARG002
         """Return what was meant."""
         return None if value is None else from_micros(value)
+
+
+def begins(column: Column[str], text: str) -> ColumnElement[bool]:
+    """Return the condition that a column of digits begins with a text, as a range of its index."""
+    start = text.lower()
+    return and_(column >= start, column < start + "\U0010ffff")
 
 
 metadata = MetaData(

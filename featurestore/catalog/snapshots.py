@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from featurestore.catalog import graph, quarantine, schema, versions
+from featurestore.catalog.schema import begins
 from featurestore.errors import ConflictError, NotFoundError
 from featurestore.model.snapshot import Run, Snapshot
 
@@ -43,7 +44,7 @@ def find(connection: Connection, snapshot: object) -> Snapshot:
     """
     text = snapshot if isinstance(snapshot, str) else getattr(snapshot, "id", None)
     short = not isinstance(text, str) or len(text) < 8  # noqa: PLR2004 - as in references
-    rows = [] if short else connection.execute(_JOINED.where(_SNAPSHOTS.c.id.startswith(text, autoescape=True))).all()
+    rows = [] if short else connection.execute(_JOINED.where(begins(_SNAPSHOTS.c.id, text))).all()
     if len(rows) != 1:
         what = "several snapshots fit" if rows else "there is no snapshot"
         raise NotFoundError(

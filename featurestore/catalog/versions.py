@@ -15,7 +15,7 @@ from featurestore.model.names import fold
 from featurestore.model.version import CodeState, FeatureVersion, numbered, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from featurestore.catalog.database import Transaction
     from featurestore.model.reference import Reference
@@ -27,6 +27,7 @@ __all__ = [
     "insert",
     "metadata",
     "metadata_of",
+    "numbers",
     "of_view",
     "of_views",
     "require_current",
@@ -35,13 +36,19 @@ __all__ = [
     "row_id",
     "set_current",
     "set_metadata",
+    "some",
     "view_id",
     "view_names",
 ]
 
 _VERSIONS, _VIEWS = schema.feature_versions, schema.views
 _BATCH = 500
-_COLUMNS = (_VIEWS.c.name, *_VERSIONS.c, cast(_VERSIONS.c.definition, Text).label("definition_text"))
+_COLUMNS = (
+    _VIEWS.c.name,
+    *(column for column in _VERSIONS.c if column.name != "definition"),
+    cast(_VERSIONS.c.definition, Text).label("definition_text"),
+)
+"""Of a version; its definition as text, which is parsed once."""
 
 
 @lru_cache(maxsize=1024)
@@ -84,8 +91,12 @@ def view_id(connection: Connection, view: str) -> int:
     """
     row = connection.execute(select(_VIEWS.c.id).where(_VIEWS.c.folded == fold(view))).scalar()
     if row is None:
-        raise NotFoundError(f"there is no feature view {view!r}.{nearest(view, view_names(connection))}")
+        raise _no_view(connection, view)
     return int(row)
+
+
+def _no_view(connection: Connection, view: str) -> NotFoundError:
+    return NotFoundError(f"there is no feature view {view!r}.{nearest(view, view_names(connection))}")
 
 
 def of_view(connection: Connection, view: str) -> list[FeatureVersion]:
@@ -132,6 +143,44 @@ def current_numbers(connection: Connection, views: Iterable[str]) -> dict[str, i
     }
 
 
+def some(
+    connection: Connection, wanted: Collection[tuple[str, int]], *, containing: str | None = None
+) -> list[FeatureVersion]:
+    """Return versions by `(view, number)`, in order of view and number; unknown ones are left away.
+
+    Parameters
+    ----------
+    containing
+        Only those whose definition's JSON text has this in it.
+    """
+    text = [] if containing is None else [cast(_VERSIONS.c.definition, Text).contains(containing, autoescape=True)]
+    folded = {(fold(view), number) for view, number in wanted}
+    views, found = sorted({view for view, _ in folded}), []
+    for start in range(0, len(views), _BATCH):
+        part = set(views[start : start + _BATCH])
+        numbers = {number for view, number in folded if view in part}
+        light = select(_VIEWS.c.folded, _VERSIONS.c.number, _VERSIONS.c.id).join(
+            _VIEWS, _VIEWS.c.id == _VERSIONS.c.view_id
+        )
+        rows = connection.execute(light.where(_VIEWS.c.folded.in_(part), _VERSIONS.c.number.in_(numbers))).all()
+        ids = [row.id for row in rows if (row.folded, row.number) in folded]
+        for first in range(0, len(ids), _BATCH):
+            found += _select(connection, _VERSIONS.c.id.in_(ids[first : first + _BATCH]), *text)
+    return found
+
+
+def numbers(connection: Connection, views: Iterable[str]) -> dict[str, list[int]]:
+    """Return the numbers of several views' versions, in order, by the view's name as it is spelt."""
+    found: dict[str, list[int]] = {}
+    names = list(dict.fromkeys(map(fold, views)))
+    for start in range(0, len(names), _BATCH):
+        statement = select(_VIEWS.c.name, _VERSIONS.c.number).join(_VIEWS, _VIEWS.c.id == _VERSIONS.c.view_id)
+        wanted = statement.where(_VIEWS.c.folded.in_(names[start : start + _BATCH])).order_by(_VERSIONS.c.number)
+        for row in connection.execute(wanted):
+            found.setdefault(row.name, []).append(row.number)
+    return found
+
+
 def find(connection: Connection, view: str, number: int) -> FeatureVersion:
     """Return one version.
 
@@ -140,7 +189,8 @@ def find(connection: Connection, view: str, number: int) -> FeatureVersion:
     NotFoundError
         If there is no such view, or it has no such version.
     """
-    return numbered(of_view(connection, view), view, number)
+    found = _select(connection, _VIEWS.c.folded == fold(view), _VERSIONS.c.number == number)
+    return found[0] if found else numbered(of_view(connection, view), view, number)
 
 
 def resolve(connection: Connection, reference: Reference) -> FeatureVersion | None:
@@ -151,6 +201,11 @@ def resolve(connection: Connection, reference: Reference) -> FeatureVersion | No
     NotFoundError
         If there is no such view or version.
     """
+    if reference.version is not None:
+        return find(connection, reference.view, reference.version)
+    if reference.fingerprint is None:
+        view_id(connection, reference.view)
+        return None
     return pick(of_view(connection, reference.view), reference)
 
 
@@ -162,10 +217,10 @@ def current(connection: Connection, view: str) -> FeatureVersion:
     NotFoundError
         If no view has that name.
     """
-    number = connection.execute(
-        select(_VIEWS.c.current_version).where(_VIEWS.c.id == view_id(connection, view))
-    ).scalar_one()
-    return find(connection, view, number)
+    found = _select(connection, _VIEWS.c.folded == fold(view), _VERSIONS.c.number == _VIEWS.c.current_version)
+    if not found:
+        raise _no_view(connection, view)
+    return found[0]
 
 
 def row_id(connection: Connection, view: str, number: int) -> int:

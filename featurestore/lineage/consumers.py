@@ -7,20 +7,20 @@ on the instance plane, to the models that were trained on those rows and to the 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from featurestore.catalog import activations, feature_sets, generations, graph, schema
+from featurestore.catalog import activations, feature_sets, generations, graph, schema, versions
 from featurestore.lineage import foreign
 from featurestore.lineage.endings import endings
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import (
     Reading,
     batches,
-    definitions,
     is_model,
     live_reads,
     lock_columns,
@@ -130,18 +130,20 @@ def _with_inexact(
     connection: Connection, source: str, uses: dict[str, FeatureUse], *, everything: bool
 ) -> dict[str, FeatureUse]:
     """Add the features of the source's versions whose computation cannot be read, or (`everything`) all of them."""
-    readers = _step_assets(connection, [row for row, _ in graph.find(connection, source, "source")], "read by")
-    wanted = {_view_and_number(asset.key) for asset in readers if asset.kind == "version"}
+    sources = [row for row, _ in graph.find(connection, source, "source")]
+    readers = [(row, found) for _, row, kind, found in graph.links(connection, sources, "down", columns=False)
+               if kind == "read by" and found.kind == "version"]  # fmt: skip
     found = dict(uses)
-    for (view, number), definition in definitions(connection, wanted).items():
-        for feature in definition.features:
-            key = f"{view}@v{number}:{feature.name}"
-            if key in found:
-                found[key] = FeatureUse(key, found[key].how, feature.exact)
-            elif not feature.exact:
-                found[key] = FeatureUse(key, "DIRECT", exact=False)
-            elif everything:
-                found[key] = FeatureUse(key, "INDIRECT")
+    wanted = [_view_and_number(asset.key) for _, asset in readers]
+    for version in versions.some(connection, wanted, containing=json.dumps({"exact": False})[1:-1]):
+        for feature in version.definition.features:
+            key = f"{version.reference}:{feature.name}"
+            if not feature.exact:
+                found[key] = FeatureUse(key, found[key].how if key in found else "DIRECT", exact=False)
+    if everything:
+        for _, _, kind, asset in graph.links(connection, [row for row, _ in readers], "down", columns=False):
+            if kind == "has feature":
+                found.setdefault(asset.key, FeatureUse(asset.key, "INDIRECT"))
     return found
 
 
@@ -199,16 +201,20 @@ def _defaults(connection: Connection, uses: Mapping[str, FeatureUse]) -> Iterabl
 
 def _sets(connection: Connection, uses: Mapping[str, FeatureUse]) -> Iterable[SetUse]:
     """Return the feature sets that name any of the features: one by one, by version, or by a view's pointer."""
-    nodes: dict[tuple[str, str], None] = {}
+    sets = feature_sets.everything(connection)
+    if not sets:
+        return
+    nodes: dict[Asset, None] = {}
     for feature in uses:
         version, _, _ = feature.rpartition(":")
-        nodes |= {("feature", feature): None, ("version", version): None, ("view", version.partition("@")[0]): None}
-    rows = {row: asset.key for kind, key in nodes for row, asset in graph.find(connection, key, kind)}
+        for kind, key in (("feature", feature), ("version", version), ("view", version.partition("@")[0])):
+            nodes[graph.Asset(kind, key)] = None
+    rows = graph.rows_of(connection, nodes)
     named: dict[str, dict[str, None]] = defaultdict(dict)
     for near, _, kind, asset in graph.links(connection, rows, "down", columns=False):
         if kind == "named by":
-            named[asset.key][rows[near]] = None
-    for item in feature_sets.everything(connection):
+            named[asset.key][rows[near].key] = None
+    for item in sets:
         if names := named.get(item.reference):
             yield SetUse(item.reference, tuple(names))
 
@@ -235,7 +241,7 @@ def _readings(connection: Connection, models: Iterable[str], uses: Mapping[str, 
     """Return what live endpoints read now of the features, by the lock or by a pointer."""
     views = {feature.partition("@")[0] for feature in uses}
     endpoints = pointed_endpoints(connection, views)
-    readings = live_reads(connection, endpoints=endpoints, models=models)
+    readings = live_reads(connection, endpoints=endpoints, models=models, views=views)
     return [reading for reading in readings if reading.reference in uses]
 
 

@@ -73,7 +73,7 @@ def endings(connection: Connection, assets: Iterable[Asset]) -> dict[Asset, Endi
     found = _recorded(connection, wanted)
     found |= _retired(connection, [*by_kind["version"], *by_kind["feature"]])
     found |= _vanished(connection, by_kind["column"])
-    found |= _unread(connection, by_kind["source"])
+    found |= _unread(connection, by_kind["source"], [*by_kind["version"], *by_kind["feature"]])
     found |= _empty(connection, by_kind["endpoint"])
     return found
 
@@ -148,25 +148,38 @@ def _vanished(connection: Connection, columns: Iterable[Asset]) -> dict[Asset, E
     return found
 
 
-def _unread(connection: Connection, sources: Iterable[Asset]) -> dict[Asset, Ending]:
-    """Return the endings of sources that were read once, and that no version applied last reads."""
-    rows = {row: asset for source in sources for row, asset in graph.find(connection, source.key, "source")}
-    readers: dict[str, set[str]] = defaultdict(set)
-    for near, _, kind, asset in graph.links(connection, rows, "down", columns=False):
-        if kind == "read by" and asset.kind == "version":
-            readers[rows[near].key].add(asset.key)
-    views = {version.partition("@")[0] for versions in readers.values() for version in versions}
-    table = schema.views
-    current = {
-        f"{row.name}@v{row.current_version}"
-        for part in batches({fold(view) for view in views})
-        for row in connection.execute(select(table.c.name, table.c.current_version).where(table.c.folded.in_(part)))
-    }
+def _unread(connection: Connection, sources: Iterable[Asset], beside: Iterable[Asset]) -> dict[Asset, Ending]:
+    """Return the endings of sources that were read once, and that no version applied last reads.
+
+    Most are read by a version that stands `beside` them in the same answer; only the others are searched for readers.
+    """
+    rows = graph.rows_of(connection, sources)
+    if not rows:
+        return {}
+    versions = {asset.key.partition(":")[0] for asset in beside}
+    near = [graph.Asset("version", version) for version in _applied_last(connection, versions)]
+    read = {far for _, far, _, _ in graph.links(connection, graph.rows_of(connection, near), "up", kinds=("read by",))}
+    readers: dict[int, set[str]] = defaultdict(set)
+    for row, _, _, asset in graph.links(connection, rows.keys() - read, "down", columns=False, kinds=("read by",)):
+        if asset.kind == "version":
+            readers[row].add(asset.key)
+    current = _applied_last(connection, {version for found in readers.values() for version in found})
     return {
         asset: Ending("not read by any version applied last")
-        for asset in rows.values()
-        if readers[asset.key] and not readers[asset.key] & current
+        for row, asset in rows.items()
+        if readers[row] and not readers[row] & current
     }
+
+
+def _applied_last(connection: Connection, versions: Iterable[str]) -> set[str]:
+    """Return those of `view@vN` that are the version of their view applied last."""
+    wanted = set(versions)
+    table = schema.views
+    return {
+        f"{row.name}@v{row.current_version}"
+        for part in batches({fold(version.partition("@")[0]) for version in wanted})
+        for row in connection.execute(select(table.c.name, table.c.current_version).where(table.c.folded.in_(part)))
+    } & wanted
 
 
 def _empty(connection: Connection, assets: Iterable[Asset]) -> dict[Asset, Ending]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from featurestore.catalog import activations, models, versions
+from featurestore.catalog import activations, graph, models, versions
 from featurestore.catalog import changes as recorded
 from featurestore.catalog.graph import Asset
 from featurestore.errors import DefinitionError, NotFoundError, nearest
@@ -159,9 +159,8 @@ def active_at(
     models.endpoint_id(connection, endpoint)
     readings = [
         reading
-        for reading in live_reads(connection, endpoints=[endpoint], at=at)
-        if fold(reading.view) == fold(reference.view)
-        and (reference.feature is None or reading.feature == reference.feature)
+        for reading in live_reads(connection, endpoints=[endpoint], views=[reference.view], at=at)
+        if (reference.feature is None or reading.feature == reference.feature)
     ]
     named = next((known for known in models.endpoint_names(connection) if fold(known) == fold(endpoint)), endpoint)
     own = [move for move in moves if move.endpoint is not None and fold(move.endpoint) == fold(endpoint)]
@@ -193,16 +192,20 @@ def _pointer(connection: Connection, node: object) -> Reference:
     for prefix in ("view/", "feature/"):
         text = text.removeprefix(prefix)
     reference = parse_reference(text)
-    found = versions.of_view(connection, reference.view)
+    versions.view_id(connection, reference.view)
+    ((view, numbers),) = versions.numbers(connection, [reference.view]).items()
     if reference.pinned:
         raise DefinitionError(f"{text!r} names its version, which never moves: ask about {reference.view!r}.")
     if reference.feature is None:
-        return Reference(found[-1].view)
-    names = {fold(feature.name): feature.name for version in found for feature in version.definition.features}
-    if fold(reference.feature) not in names:
-        known = nearest(reference.feature, names.values())
-        raise NotFoundError(f"no version of {found[-1].view!r} has a feature {reference.feature!r}.{known}")
-    return Reference(found[-1].view, feature=names[fold(reference.feature)])
+        return Reference(view)
+    wanted = [graph.Asset("feature", f"{view}@v{number}:{reference.feature}") for number in numbers]
+    rows = graph.rows_of(connection, wanted)
+    if not rows:
+        found = versions.of_view(connection, view)
+        names = {feature.name: None for version in found for feature in version.definition.features}
+        known = nearest(reference.feature, names)
+        raise NotFoundError(f"no version of {view!r} has a feature {reference.feature!r}.{known}")
+    return Reference(view, feature=graph.spelt(connection, max(rows)).rpartition(":")[2])
 
 
 def _in_default_scope(

@@ -112,7 +112,8 @@ def _read(node: object) -> tuple[str | None, str]:
 
 def _candidates(connection: Connection, kind: str | None, text: str) -> list[Asset]:
     found = [asset for _, asset in graph.find(connection, text, kind)]
-    if kind in {None, "view", "version", "feature"} and ("@" in text or ":" in text or kind):
+    exact = any(asset.kind in {"version", "feature"} for asset in found)
+    if kind in {None, "view", "version", "feature"} and ("@" in text or ":" in text or kind) and not exact:
         found += _by_reference(connection, kind, text)
     if kind in {None, *_DIGESTS} and _DIGITS.fullmatch(text):
         found += _by_beginning(connection, _DIGESTS if kind is None else (kind,), text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, or_, select
 
-from featurestore.catalog import schema
+from featurestore.catalog import schema, versions
 from featurestore.model.definition import Definition
 from featurestore.model.history import Activation, Deployment
 from featurestore.model.names import fold
@@ -89,19 +89,9 @@ def lock_columns(lock: Mapping[str, Any]) -> list[tuple[str, Reference]]:
 
 def definitions(connection: Connection, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], Definition]:
     """Return the definitions of `(view, number)`; unknown ones are left away."""
-    table, views = schema.feature_versions, schema.views
-    found = {}
-    folded = {(fold(view), number): (view, number) for view, number in wanted}
-    for part in batches(dict.fromkeys(view for view, _ in folded)):
-        statement = (
-            select(views.c.folded, table.c.number, table.c.definition)
-            .join(views, views.c.id == table.c.view_id)
-            .where(views.c.folded.in_(part), table.c.number.in_({number for _, number in folded}))
-        )
-        for row in connection.execute(statement):
-            if (row.folded, row.number) in folded:
-                found[folded[row.folded, row.number]] = Definition.from_json(row.definition)
-    return found
+    named = {(fold(view), number): (view, number) for view, number in wanted}
+    found = versions.some(connection, named)
+    return {named[fold(version.view), version.number]: version.definition for version in found}
 
 
 def _deployed(at: datetime | None) -> Select[Any]:
@@ -172,6 +162,7 @@ def live_reads(
     *,
     endpoints: Iterable[str] | None = None,
     models: Iterable[str] | None = None,
+    views: Iterable[str] | None = None,
     at: datetime | None = None,
 ) -> list[Reading]:
     """Return what is read, column by column, in order of deployment.
@@ -180,9 +171,12 @@ def live_reads(
     ----------
     endpoints, models
         Deployments on one of these endpoints, or of one of these model versions; all if neither is given.
+    views
+        Only what is read of these views; None is everything.
     at
         As it was at that wall clock time; None is now.
     """
+    only = None if views is None else {fold(view) for view in views}
     statement = _deployed(at)
     parts = [statement]
     if endpoints is not None or models is not None:
@@ -193,7 +187,7 @@ def live_reads(
     moved: dict[str, list[tuple[int, Activation]]] = defaultdict(list)
     for deployment, move in moves(connection, {row.name for row in rows.values()}, at):
         moved[str(move.endpoint)].append((deployment, move))
-    return [reading for _, row in sorted(rows.items()) for reading in _readings(row, moved[row.name])]
+    return [reading for _, row in sorted(rows.items()) for reading in _readings(row, moved[row.name], only)]
 
 
 def is_model(references: Iterable[str]) -> ColumnElement[bool]:
@@ -201,14 +195,22 @@ def is_model(references: Iterable[str]) -> ColumnElement[bool]:
     return schema.model_versions.c.folded.in_({fold(reference) for reference in references})
 
 
-def _readings(row: Any, moved: list[tuple[int, Activation]]) -> list[Reading]:  # noqa: ANN401 - a database row
+def _readings(
+    row: Any,  # noqa: ANN401 - a database row
+    moved: list[tuple[int, Activation]],
+    views: set[str] | None,
+) -> list[Reading]:
     deployment = Deployment(row.id, row.name, row.model, row.version, row.share, row.actor, row.at, row.until)
     pointers: dict[tuple[str, str | None], Activation] = {}
     for newest_live, move in moved:
         if newest_live >= row.id:
             pointers[fold(move.view), move.feature] = move
     found = []
-    for column, reference in lock_columns(row.lock):
+    columns = row.lock["columns"].items()
+    if views is not None:
+        columns = [item for item in columns if fold(item[1].partition("@")[0]) in views]
+    for column, text in columns:
+        reference = _PARSE(text)
         view, feature, locked = reference.view, reference.feature or "", reference.version or 0
         decides = _pointer(pointers, view, feature) if pointers else None
         version = locked if decides is None else decides.version

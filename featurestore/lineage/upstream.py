@@ -148,31 +148,31 @@ class Upstream:
             return not told or bool({field_key(key, column) for column in columns} & self.fields)
         return True if key in self.foreign.get(kind, ()) or key in self.fields else None
 
-    def subjects(self, connection: Connection) -> dict[str, set[str]]:
-        """Return what changes may be about, by kind, so that the rest of the history is never read."""
-        found: dict[str, set[str]] = {
+    def subjects(self, connection: Connection) -> dict[str, set[str] | None]:
+        """Return what changes may be about, by kind, so that the rest of the history is never read.
+
+        Changes of single columns and data versions are few, their subjects are many: all of them are looked at.
+        """
+        numbers = versions.numbers(connection, self.versions)
+        found: dict[str, set[str] | None] = {
             "view": {*self.versions, *self.views},
             "source": set(self.columns),
             "snapshot": set(self.snapshots),
             "frame": set(self.frames),
-            "model": set(self.models),
+            "model": {*self.models, *self._live_there(connection)},
             "endpoint": set(self.endpoints),
-            "version": set(),
-            "data": set(),
+            "version": {f"{view}@v{number}" for view, known in numbers.items() for number in known},
+            "data": None,
+            "column": None,
             **self.foreign,
             "field": set(self.fields),
         }
-        for view in self.versions:
-            found["version"] |= {version.reference for version in versions.of_view(connection, view)}
-        for deployment in (
-            item for name in self.endpoints for item in models.deployments(connection, endpoint=name, live=False)
-        ):
-            found["model"].add(deployment.reference)
-        rows = [row for source in self.columns for row, _ in graph.find(connection, source, "source")]
-        links = graph.links(connection, rows, "down", columns=False)
-        found["data"] |= {asset.key for _, _, kind, asset in links if kind == "was"}
-        found["column"] = {asset.key for _, _, kind, asset in links if kind == "has column"}
-        return found
+        return {kind: names for kind, names in found.items() if names is None or names}
+
+    def _live_there(self, connection: Connection) -> Iterable[str]:
+        for name in self.endpoints:
+            for deployment in models.deployments(connection, endpoint=name, live=False):
+                yield deployment.reference
 
 
 def upstream(connection: Connection, asset: Asset, since: datetime | None = None) -> Upstream:
@@ -280,7 +280,8 @@ def _add_versions(connection: Connection, above: Upstream, asset: Asset) -> None
         above.snapshots.add(asset.key)
     if asset.kind == "view":
         above.views.add(key)
-        wanted = {(version.view, version.number): None for version in versions.of_view(connection, key)}
+        numbers = versions.numbers(connection, [key])
+        wanted = {(view, number): None for view, known in numbers.items() for number in known}
     else:
         reference, _, feature = key.partition(":")
         view, _, number = reference.partition("@v")
@@ -296,13 +297,12 @@ def _add_features(
     snapshots: bool = True,
 ) -> None:
     """Add feature versions (of each the named features, or None for all), their rows and their sources."""
-    for view in dict.fromkeys(view for view, _ in wanted):
-        for version in versions.of_view(connection, view):
-            if (view, version.number) not in wanted:
-                continue
-            above.versions[view].add(version.number)
-            above.first[view] = min(above.first.get(view, version.created_at), version.created_at)
-            _add_columns(above, version, wanted[view, version.number])
+    named = {(fold(view), number): (view, features) for (view, number), features in wanted.items()}
+    for version in versions.some(connection, wanted):
+        view, features = named[fold(version.view), version.number]
+        above.versions[view].add(version.number)
+        above.first[view] = min(above.first.get(view, version.created_at), version.created_at)
+        _add_columns(above, version, features)
     if snapshots:
         above.snapshots |= _snapshots(connection, wanted)
 
@@ -320,7 +320,7 @@ def _add_columns(above: Upstream, version: FeatureVersion, features: set[str] | 
 
 def _snapshots(connection: Connection, wanted: Iterable[tuple[str, int]]) -> set[str]:
     """Return the ids of all snapshots of the versions."""
-    nodes = [row for view, number in wanted for row, _ in graph.find(connection, f"{view}@v{number}", "version")]
+    nodes = graph.rows_of(connection, [Asset("version", f"{view}@v{number}") for view, number in wanted])
     found = set()
     for part in batches(nodes):
         table = schema.edges

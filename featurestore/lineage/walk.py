@@ -297,7 +297,7 @@ class _Walk:
         models_ = {edge.upstream.partition("/")[2] for edge in self.edges if edge.kind == "deployed on"}
         deployments = {
             (f"model/{item.reference}", f"endpoint/{item.endpoint}"): item
-            for item in models.deployments(self.connection, live=False)
+            for item in models.deployments(self.connection, models=models_, live=False)
         }
         undeployed = changes.between(self.connection, subjects={"model": models_}, kinds=("undeployed",))
         why = {(change.subject, change.at): change for change in undeployed}
@@ -312,6 +312,7 @@ class _Walk:
         if kind == "endpoint":
             readings = live_reads(self.connection, endpoints=keys)
             return [reading for reading in readings if reading.version != reading.locked]
-        endpoints = pointed_endpoints(self.connection, {key.partition("@")[0] for key in keys})
-        readings = live_reads(self.connection, endpoints=endpoints) if endpoints else []
+        views = {key.partition("@")[0] for key in keys}
+        endpoints = pointed_endpoints(self.connection, views)
+        readings = live_reads(self.connection, endpoints=endpoints, views=views) if endpoints else []
         return [reading for reading in readings if reading.version != reading.locked and reading.reference in keys]
