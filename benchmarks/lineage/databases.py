@@ -1,4 +1,4 @@
-"""Where the catalog lies: a SQLite file, or a PostgreSQL server of our own; both filled in bulk, then indexed and counted."""
+"""Where the catalog lies: a SQLite file, or a PostgreSQL server of our own; both are filled, then indexed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from featurestore.model.definition import Definition
 __all__ = ["build_postgres", "build_sqlite", "server"]
 
 Definitions = Mapping[tuple[int, int], Definition]
-_JSON = {table.name for table in schema.metadata.sorted_tables}
 
 
 def _names(table: str) -> str:
@@ -63,10 +62,10 @@ def build_postgres(url: str, shape: Shape, definitions: Definitions) -> dict[str
             "select indexname, indexdef from pg_indexes where schemaname = current_schema() and indexname like 'ix_%'"
         ).fetchall()
         for name, _ in found:
-            connection.execute(f'drop index "{name}"')  # type: ignore[call-overload]  # a name of our own
+            connection.execute(f'drop index "{name}"')
 
         def sink(table: str, rows: list[tuple[Any, ...]]) -> None:
-            with connection.cursor().copy(f"copy {table} ({_names(table)}) from stdin") as copy:  # type: ignore[call-overload]
+            with connection.cursor().copy(f"copy {table} ({_names(table)}) from stdin") as copy:
                 for row in rows:
                     copy.write_row(row)
 
@@ -75,9 +74,8 @@ def build_postgres(url: str, shape: Shape, definitions: Definitions) -> dict[str
             connection.execute(sql)
         for table in schema.metadata.sorted_tables:
             if "id" in table.columns and table.columns["id"].autoincrement is True:
-                connection.execute(
-                    f"select setval(pg_get_serial_sequence('{table.name}', 'id'), coalesce(max(id), 1)) from {table.name}"
-                )
+                numbers = f"pg_get_serial_sequence('{table.name}', 'id')"
+                connection.execute(f"select setval({numbers}, coalesce(max(id), 1)) from {table.name}")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
     return counts
@@ -88,7 +86,11 @@ def _fill(sink: Callable[[str, list[tuple[Any, ...]]], None], shape: Shape, defi
     tell(shape, definitions, rows)
     rows.finish()
     nodes = rows.counts["assets"]
-    return {"nodes": nodes, "edges": rows.counts["edges"] + rows.counts["column_edges"], "changes": rows.counts["changes"]}
+    return {
+        "nodes": nodes,
+        "edges": rows.counts["edges"] + rows.counts["column_edges"],
+        "changes": rows.counts["changes"],
+    }
 
 
 @contextmanager

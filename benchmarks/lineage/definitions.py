@@ -1,4 +1,4 @@
-"""Definitions of the views: the first version of each as `apply` would make it, the others by the number that differs."""
+"""Definitions of the views: the first version of each as `apply` makes it, the others by the number that differs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ __all__ = ["defined", "definitions_of"]
 def defined(store: FeatureStore, number: int, version: int, shape: Shape) -> Definition:
     """Return what `apply` makes of a view."""
     written = view(number, version, shape)
-    return define(store._context, written, {item.name: columns_of() for item in written.sources}).definition  # noqa: SLF001
+    schemas = {item.name: columns_of() for item in written.sources}
+    return define(store._context, written, schemas).definition  # noqa: SLF001
 
 
 def definitions_of(shape: Shape, folder: Path) -> Mapping[tuple[int, int], Definition]:

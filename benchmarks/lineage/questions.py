@@ -35,21 +35,27 @@ class World:
         return cls(shape, *names, last.at + timedelta(hours=1), random.Random(7))
 
     def version(self) -> str:
+        """Return a feature version."""
         return f"view_{self.chance.randrange(self.shape.views):04}@v{self.chance.randrange(self.shape.versions) + 1}"
 
     def feature(self) -> str:
+        """Return a feature."""
         return f"{self.version()}:f{self.chance.randrange(FEATURES):02}"
 
     def popular(self) -> str:
+        """Return a feature of the view that is read most."""
         return f"view_0000@v{self.shape.versions}:f{self.chance.randrange(5, 20):02}"
 
     def column(self) -> str:
+        """Return a source's column."""
         return f"source_{self.chance.randrange(self.shape.sources):04}.c{self.chance.randrange(40):02}"
 
     def model(self) -> str:
+        """Return a live model version."""
         return self.chance.choice(self.live)
 
     def when(self) -> datetime:
+        """Return a time."""
         return START + (self.end - START) * self.chance.random()
 
 

@@ -43,7 +43,7 @@ class Rows:
         self._hours = 0
         self._now = 0
         self._waiting: dict[str, list[tuple[Any, ...]]] = {}
-        self._columns = {table.name: [column.name for column in table.columns] for table in schema.metadata.sorted_tables}
+        self._widths = {table.name: len(table.columns) for table in schema.metadata.sorted_tables}
         self.counts: dict[str, int] = {}
         self._nodes: dict[tuple[str, str], int] = {}
         self._once: set[tuple[int, int, str]] = set()
@@ -59,8 +59,8 @@ class Rows:
         """Hand over what is left, and what has a current state."""
         for values in self._current.values():
             self._add("views", *values)
-        for values in self._live.values():
-            self._add("deployments", *values)
+        for live in self._live.values():
+            self._add("deployments", *live)
         for table in [table.name for table in schema.metadata.sorted_tables]:
             self._flush(table)
 
@@ -80,7 +80,18 @@ class Rows:
         self._versions[view, number] = own = self._number("feature_versions")
         stored = _text(definition.to_json())
         self._add(
-            "feature_versions", own, row, number, fingerprint, stored, "ada", self._now, code.commit, code.dirty, None, None
+            "feature_versions",
+            own,
+            row,
+            number,
+            fingerprint,
+            stored,
+            "ada",
+            self._now,
+            code.commit,
+            code.dirty,
+            None,
+            None,
         )
         version = FeatureVersion(view, number, fingerprint, definition, "ada", START, code)
         node = ("version", version.reference)
@@ -88,7 +99,9 @@ class Rows:
         for source in definition.sources:
             self._link(("source", source.name), node, "read by", code)
             for column, _ in source.columns:
-                self._link(("source", source.name), ("column", f"{source.name}.{column}"), "has column", code, again=True)
+                self._link(
+                    ("source", source.name), ("column", f"{source.name}.{column}"), "has column", code, again=True
+                )
         for feature in definition.features:
             name = ("feature", f"{version.reference}:{feature.name}")
             self._link(node, name, "has feature", code)
@@ -121,7 +134,7 @@ class Rows:
         own = self._versions[generation.view, generation.version]
         values = (generation.snapshot, generation.as_of, generation.rows, generation.held, self._now, None)
         self._add("generations", self._number("generations"), generation.id, own, *values)
-        said = {"snapshot": generation.snapshot, "rows": generation.rows, "as_of": generation.as_of}
+        said: dict[str, Any] = {"snapshot": generation.snapshot, "rows": generation.rows, "as_of": generation.as_of}
         self._record("published", "version", f"{generation.view}@v{generation.version}", **said, held=generation.held)
 
     def activate(self, view: str, version: int, endpoint: str | None) -> None:
@@ -134,7 +147,7 @@ class Rows:
             self._active[view] = row
         where = (self._views[view], None, place, deployment, self._versions[view, version])
         self._add("activations", row, *where, "activate", below, "newer", "ada", self._now)
-        said = {"pointer": view, "version": version, "endpoint": endpoint, "activation": row}
+        said: dict[str, Any] = {"pointer": view, "version": version, "endpoint": endpoint, "activation": row}
         self._record("activated", "view", view, "newer", **said)
 
     def frame(self, frame: str, pins: PinSet, rows: int, code: CodeState) -> None:
@@ -224,7 +237,7 @@ class Rows:
     def _flush(self, table: str) -> None:
         rows = self._waiting.pop(table, [])
         if rows:
-            assert len(rows[0]) == len(self._columns[table]), table
+            assert len(rows[0]) == self._widths[table], table
             self._sink(table, rows)
 
 

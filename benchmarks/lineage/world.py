@@ -1,8 +1,8 @@
 """The history that the questions are asked of: how much of what, and every step of it in order.
 
-A team of many: views over two sources each, applied again and again, each version materialized, frames joined of twenty
-versions, models trained on them, some live. `tell` says it to a `Teller`; the one in `rows.py` writes rows in bulk, the one
-in `verbs.py` calls what the verbs call. Views differ in how much they are read: the most popular one is in every third frame.
+A team of many: views over two sources each, applied again and again, each version materialized, frames joined of
+twenty versions, models trained on them, some live. `tell` says it to a `Teller`: `rows.py` writes rows in bulk,
+`verbs.py` calls what the verbs call. Some views are read far more than others.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ENTITY = fs.Entity("thing", keys={"thing": fs.String})
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How much of what; `per` thing the numbers are the same at every size."""
+    """How much of what: at every size a view has as much of everything."""
 
     views: int
     versions: int = 10
@@ -62,14 +62,37 @@ class Shape:
 class Teller(Protocol):
     """To whom the history is told: each call is one change, an hour after the one before."""
 
-    def source(self, source: ParquetSource, columns: Mapping[str, str]) -> None: ...
-    def version(self, definition: Definition, owner: str, code: CodeState) -> FeatureVersion: ...
-    def snapshot(self, version: FeatureVersion, snapshot: Snapshot) -> None: ...
-    def publish(self, generation: Generation) -> None: ...
-    def activate(self, view: str, version: int, endpoint: str | None) -> None: ...
-    def frame(self, frame: str, pins: PinSet, rows: int, code: CodeState) -> None: ...
-    def model(self, model: ModelVersion) -> None: ...
-    def deploy(self, model: str, endpoint: str, *, instead_of: str | None) -> None: ...
+    def source(self, source: ParquetSource, columns: Mapping[str, str]) -> None:
+        """Look at a source."""
+        ...
+
+    def version(self, definition: Definition, owner: str, code: CodeState) -> FeatureVersion:
+        """Apply a view."""
+        ...
+
+    def snapshot(self, version: FeatureVersion, snapshot: Snapshot) -> None:
+        """Materialize a version."""
+        ...
+
+    def publish(self, generation: Generation) -> None:
+        """Publish a snapshot."""
+        ...
+
+    def activate(self, view: str, version: int, endpoint: str | None) -> None:
+        """Point a view to a version, for everyone or for an endpoint."""
+        ...
+
+    def frame(self, frame: str, pins: PinSet, rows: int, code: CodeState) -> None:
+        """Join a training frame."""
+        ...
+
+    def model(self, model: ModelVersion) -> None:
+        """Register a model version."""
+        ...
+
+    def deploy(self, model: str, endpoint: str, *, instead_of: str | None) -> None:
+        """Deploy a model version, and end the one before."""
+        ...
 
 
 def columns_of() -> dict[str, str]:
@@ -99,8 +122,10 @@ def view(number: int, version: int, shape: Shape) -> fs.FeatureView:
     ]
     listed = ",\n    ".join(features)
     sql = (
-        f"select a.thing, a.at,\n    {listed}\nfrom {a.name} a join {b.name} b on a.thing = b.thing and a.day = b.day\n"
-        f"where a.valid\nwindow w as (partition by a.thing order by a.at rows between {version} preceding and current row)"
+        f"select a.thing, a.at,\n    {listed}\n"
+        f"from {a.name} a join {b.name} b on a.thing = b.thing and a.day = b.day\n"
+        "where a.valid\n"
+        f"window w as (partition by a.thing order by a.at rows between {version} preceding and current row)"
     )
     return fs.FeatureView(
         f"view_{number:04}", entity=ENTITY, sources=[a, b], sql=sql, event_time="at", ttl=timedelta(days=1),
@@ -140,18 +165,27 @@ def _materialized(version: FeatureVersion, shape: Shape, teller: Teller) -> Iter
         first, last = (to_micros(day + timedelta(days=number + more)) for more in (0, 1))
         key = f"{version.view}.{version.number}.{number}"
         sha = f"{abs(hash_of(key)):064x}"[:64]
-        data = DataFile(f"offline/{version.view}/v{version.number}/data/{sha[:32]}.parquet", sha, 4096, 96, first, last - 1)
-        reads = tuple(SourceRead(name, f"files:{hash_of(name, version.number * shape.snapshots + number):016x}") for name in names)
+        data = DataFile(
+            f"offline/{version.view}/v{version.number}/data/{sha[:32]}.parquet", sha, 4096, 96, first, last - 1
+        )
+        reads = tuple(
+            SourceRead(name, f"files:{hash_of(name, version.number * shape.snapshots + number):016x}") for name in names
+        )
         run = Run(first, last, reads, (data,), (), Newest(last - 1, 4, sha[:16]))
         snapshot = Snapshot(
-            snapshot_id(version.view, version.fingerprint, (run,)), version.view, version.number, (run,), day, str(hash_of(key))
+            snapshot_id(version.view, version.fingerprint, (run,)),
+            version.view,
+            version.number,
+            (run,),
+            day,
+            str(hash_of(key)),
         )
         teller.snapshot(version, snapshot)
         yield snapshot.id
     if snapshot is not None:
         name = f"{hash_of(snapshot.id):016x}"
         teller.publish(
-            Generation(name, version.view, version.number, snapshot.id, last, snapshot.rows, held=False, at=day)
+            Generation(name, version.view, version.number, snapshot.id, snapshot.last, snapshot.rows, held=False, at=day)
         )
 
 
@@ -170,7 +204,7 @@ class _Models:
     live: dict[int, str] | None = None
 
     def train(self, made: Mapping[int, tuple[FeatureVersion, Sequence[str]]], era: int) -> None:
-        """Join this era's frames; every third becomes a model version, and some of those go live instead of older ones."""
+        """Join this era's frames; of some, models are trained, and of those some go live instead of older ones."""
         shape, frames = self.shape, self.shape.frames * self.shape.views // self.shape.versions
         models = self.shape.models * self.shape.views // self.shape.versions
         endpoints = shape.live * shape.views
@@ -188,7 +222,9 @@ class _Models:
             endpoint = number % endpoints
             reference = f"model_{endpoint:05}@{era}.{number // endpoints}"
             name, _, version = reference.partition("@")
-            model = ModelVersion(name, version, frame, lock, f"team-{endpoint % 20}", None, {"mae": 1.0}, "", code, START)
+            model = ModelVersion(
+                name, version, frame, lock, f"team-{endpoint % 20}", None, {"mae": 1.0}, "", code, START
+            )
             self.teller.model(model)
             if number < endpoints:
                 self.teller.deploy(reference, f"endpoint-{endpoint:05}", instead_of=self.live.get(endpoint))
@@ -197,9 +233,7 @@ class _Models:
                     read = pins.columns[0][1]
                     self.teller.activate(read.view, max(1, era - 1), f"endpoint-{endpoint:05}")
 
-    def _chosen(
-        self, made: Mapping[int, tuple[FeatureVersion, Sequence[str]]]
-    ) -> Iterable[tuple[FeatureVersion, str]]:
+    def _chosen(self, made: Mapping[int, tuple[FeatureVersion, Sequence[str]]]) -> Iterable[tuple[FeatureVersion, str]]:
         wanted: dict[int, None] = {}
         while len(wanted) < min(JOINED, self.shape.views):
             wanted[int(self.chance.random() ** 2 * self.shape.views)] = None

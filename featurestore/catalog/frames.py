@@ -49,9 +49,7 @@ def find(connection: Connection, frame: object) -> FrameRecord:
     """
     text = frame if isinstance(frame, str) else getattr(frame, "id", None)
     short = not isinstance(text, str) or len(text) < 8  # noqa: PLR2004 - as in references
-    rows = (
-        [] if short else connection.execute(select(_FRAMES).where(begins(_FRAMES.c.id, text))).all()
-    )
+    rows = [] if short else connection.execute(select(_FRAMES).where(begins(_FRAMES.c.id, str(text)))).all()
     if len(rows) != 1:
         what = "several training frames fit" if rows else "there is no training frame"
         raise NotFoundError(f"{what} {frame!r}: give its id (frame.id), at least eight digits of it.")

@@ -44,7 +44,7 @@ def find(connection: Connection, snapshot: object) -> Snapshot:
     """
     text = snapshot if isinstance(snapshot, str) else getattr(snapshot, "id", None)
     short = not isinstance(text, str) or len(text) < 8  # noqa: PLR2004 - as in references
-    rows = [] if short else connection.execute(_JOINED.where(begins(_SNAPSHOTS.c.id, text))).all()
+    rows = [] if short else connection.execute(_JOINED.where(begins(_SNAPSHOTS.c.id, str(text)))).all()
     if len(rows) != 1:
         what = "several snapshots fit" if rows else "there is no snapshot"
         raise NotFoundError(
