@@ -185,7 +185,9 @@ def _materialized(version: FeatureVersion, shape: Shape, teller: Teller) -> Iter
     if snapshot is not None:
         name = f"{hash_of(snapshot.id):016x}"
         teller.publish(
-            Generation(name, version.view, version.number, snapshot.id, snapshot.last, snapshot.rows, held=False, at=day)
+            Generation(
+                name, version.view, version.number, snapshot.id, snapshot.last, snapshot.rows, held=False, at=day
+            )
         )
 
 
