@@ -502,6 +502,13 @@ class FeatureStore:
 
         return declare_contract(self._context, source, contract)
 
+    def propose_contract(self, source: str, contract: Contract) -> ContractDiff:
+        """Say what declaring a contract would change; see `operations/contracts.py`."""
+        from featurestore.operations.contracts import propose_contract
+
+        with self._context.catalog.read() as connection:
+            return propose_contract(connection, source, contract)
+
     def diff_contract(self, before: str, after: str | Contract | None = None) -> ContractDiff:
         """Compare two versions of a contract, or the current one with a proposal; see `operations/contracts.py`."""
         from featurestore.operations.contracts import diff_contract

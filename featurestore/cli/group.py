@@ -41,6 +41,8 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "contract check": Verb("contract:check", "Hold rows against what is promised of them."),
         "contract show": Verb("contract:show", "Show a contract, or list them."),
         "contract diff": Verb("contract:diff", "What a new contract changes, what breaks, and whom it reaches."),
+        "contract export": Verb("contract:export", "Write contracts as Open Data Contract Standard YAML."),
+        "contract import": Verb("contract:import_", "Declare the contracts of an Open Data Contract Standard file."),
     },
     "Train and deploy": {
         "train": Verb("train:train", "Join features to a spine, as of each row's time."),

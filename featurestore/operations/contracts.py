@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from featurestore.operations.context import Context
     from featurestore.operations.define import Defined
 
-__all__ = ["ContractDiff", "apply_contracts", "declare_contract", "diff_contract", "plan_contracts"]
+__all__ = ["ContractDiff", "apply_contracts", "declare_contract", "diff_contract", "plan_contracts", "propose_contract"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,22 @@ def declare_contract(context: Context, source: str, contract: Contract) -> Contr
     NotFoundError
         If no view that was applied reads such a source.
     """
+    code = code_state()
     with context.catalog.write() as tx:
-        row = sources.find(tx.connection, source)
-        if row is None:
-            raise NotFoundError(f"there is no source {source!r}.{nearest(source, sources.names(tx.connection))}")
-        return contracts.save(tx, f"source/{row['name']}", contract, code_state())
+        return contracts.save(tx, _subject(tx.connection, source), contract, code)
+
+
+def propose_contract(connection: Connection, source: str, contract: Contract) -> ContractDiff:
+    """Say what `declare_contract` of the same would change."""
+    subject = _subject(connection, source)
+    return _diff(connection, subject, contracts.current(connection, [subject]).get(subject), contract)
+
+
+def _subject(connection: Connection, source: str) -> str:
+    row = sources.find(connection, source)
+    if row is None:
+        raise NotFoundError(f"there is no source {source!r}.{nearest(source, sources.names(connection))}")
+    return f"source/{row['name']}"
 
 
 def diff_contract(connection: Connection, before: str, after: str | Contract | None = None) -> ContractDiff:

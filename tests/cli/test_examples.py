@@ -71,6 +71,10 @@ featurestore contract show weather
 featurestore contract show weather@c1
 featurestore contract diff weather
 featurestore contract diff weather@c1 weather@c3
+featurestore contract export weather
+featurestore contract export weather --out weather.odcs.yaml
+featurestore contract import weather.odcs.yaml --dry-run
+featurestore contract import weather.odcs.yaml
 """
 
 AFTER = """

@@ -120,6 +120,34 @@ def test_the_command_line_checks_shows_and_compares(
     assert call("contract", "diff", "weather@c2", "weather@c1").code == 0
 
 
+def test_contracts_are_exchanged_as_files(
+    store: fs.FeatureStore, view: ViewMaker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEATURESTORE_STORE", str(store.root))
+    store.apply([view(source=source())])
+    assert call("contract", "export", "weather", "--out", "weather.yaml").code == 0
+    text = (folder / "weather.yaml").read_text()
+    assert call("contract", "export", "weather").out == text
+    (folder / "strict.yaml").write_text(text.replace("maximum: 50", "maximum: 3"))
+    assert call("contract", "check", "weather", "--contract", "strict.yaml").code == 1
+    assert call("contract", "check", "weather", "--contract", "weather.yaml").code == 0
+    (folder / "wide.yaml").write_text(text.replace("maximum: 50", "maximum: 60").replace("name: weather", "name: w", 1))
+    said = call("contract", "import", "wide.yaml", "--dry-run", "--json")
+    (diff,) = said.json["contracts"]
+    assert [(change["rule"], change["breaking"]) for change in diff["changes"] if change["breaking"]] == [
+        ("at_most", True)
+    ]
+    assert store.contract("weather").number == 1
+    assert call("contract", "import", "wide.yaml").code == 0
+    declared = store.contract("weather")
+    assert (declared.number, declared.breaking) == (2, True)
+    assert declared.contract.columns["wind"].at_most == 60
+    assert call("contract", "import", "wide.yaml", "--source", "whether").code == 3
+    assert call("contract", "import", "wide.yaml", "--source", "weather").code == 0
+    (folder / "bad.yaml").write_text(text.replace("maximum: 50", "maximum: high"))
+    assert "bad.yaml:" in call("contract", "import", "bad.yaml").err
+
+
 def test_every_kind_of_source_is_checked(store: fs.FeatureStore, view: ViewMaker, folder: Path) -> None:
     import duckdb
 
