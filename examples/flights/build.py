@@ -31,8 +31,8 @@ def define(story: Story) -> None:
     """Plan and apply five feature views."""
     screen = story.screen
     screen.say("Upstream has delivered the history. Five views are defined over it, in plain Python files.")
-    screen.command("plan", _folder("features"))
-    screen.command("apply", _folder("features"))
+    screen.command("plan", folder("features"))
+    screen.command("apply", folder("features"))
 
 
 def materialize(story: Story) -> None:
@@ -81,7 +81,13 @@ def _train(story: Story, frame: TrainingFrame, version: str) -> None:
     file = model.save(story.work / f"delay-{version}.txt")
     story.screen.call(f'store.register_model("delay", version="{version}", frame=frame, inputs=[...])')
     story.store.register_model(
-        "delay", version=version, frame=frame, inputs=inputs, uri=file.as_posix(), metrics={"mae": error}
+        "delay",
+        version=version,
+        frame=frame,
+        inputs=inputs,
+        owner="delay-team",
+        uri=file.as_posix(),
+        metrics={"mae": error},
     )
     held_out = rows.filter(~early).height
     story.screen.show(f"delay@{version}: mean absolute error {error:.2f} min on {held_out:,} flights held out")
@@ -108,8 +114,12 @@ def change(story: Story) -> None:
     screen.say("")
     before, after = (dedent(str(view.sql)).splitlines() for view in (airport_board, next_airport_board))
     screen.diff(list(unified_diff(before, after, n=1, lineterm=""))[3:])
-    screen.command("plan", _folder("features_next"))
-    screen.command("apply", _folder("features_next"))
+    screen.say("\nThe gate, which a pull request runs, knows whom it reaches:")
+    screen.command("check", folder("features_next"))
+    screen.say(
+        "\ndelay@1 is pinned to v1, so nothing breaks. A warning, and nobody asked what a remark is. It is merged."
+    )
+    screen.command("apply", folder("features_next"))
     _materialize(story, ["airport_board"])
 
 
@@ -130,6 +140,6 @@ def train_second(story: Story) -> None:
     assert gain > 0, "the second computation was to help"
 
 
-def _folder(name: str) -> str:
+def folder(name: str) -> str:
     """Return the path of a folder beside this file, as one would type it."""
     return os.path.relpath(Path(__file__).parent / name)

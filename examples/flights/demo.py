@@ -47,6 +47,8 @@ def _play(screen: Screen, store: fs.FeatureStore) -> None:
         with screen.act(title):
             act(story)
     _serve(story)
+    with screen.act("The gate: the same change again"):
+        incident.gate(story)
     with screen.act("Was it really so?"):
         incident.audit(story)
     with screen.act("Summary"):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from examples.flights.build import folder
 from examples.flights.features.airport_board import airport_board
 from examples.flights.features_next.airport_board import airport_board as next_airport_board
 from examples.flights.model import LABEL, references
@@ -36,12 +37,12 @@ def ask(story: Story, replay: Replay) -> None:
     """Ask what a person on call asks, and answer from the tool."""
     screen, store = story.screen, story.store
     ticks = sorted(tick for tick in replay.clock if tick >= INCIDENT)
-    since, until = (moment.isoformat() for moment in replay.clock[ticks[0]])
+    since, until = replay.clock[min(replay.clock)][0].isoformat(), replay.clock[ticks[0]][1].isoformat()
     screen.say("No model was touched. delay@1 is well, delay@2 is not. What differs?")
     screen.command("diff", "delay@1", "delay@2", lines=3)
-    screen.say("\nOne feature. What changed upstream of delay@2 when it began?")
+    screen.say("\nOne feature. What changed upstream of delay@2, from the two good weeks until it began?")
     screen.command("changes", "--upstream-of", "delay@2", "--since", since, "--until", until)
-    screen.say("\nNo definition, no pointer: new rows, as ever. What do the two versions make of them?")
+    screen.say("\nNo definition, no schema, no pointer: new rows, as ever. What do the two versions make of them?")
     screen.call(f'store.get_online_features(features=["{V1}", "{V2}"], entities={{"origin": [...]}}, at=tick)')
     airports = {"origin": ["EWR", "JFK", "LGA"]}
     screen.show(repr(store.get_online_features(features=[V1, V2], entities=airports, at=ticks[-1])))
@@ -50,9 +51,9 @@ def ask(story: Story, replay: Replay) -> None:
     screen.say("\nWhich live models depend on that column?")
     screen.command("consumers", "board.remark", "--live")
     screen.say("\nWhat exactly was delay@2 trained on? (The rows of then are still there.)")
-    screen.command("trained-on", "delay@2")
+    screen.command("trained-on", "delay@2", "--verify")
     screen.say("\nWhat has changed since each live model was trained?")
-    screen.command("stale", lines=8)
+    screen.command("stale", lines=12)
 
 
 def roll_back(story: Story, replay: Replay) -> None:
@@ -103,6 +104,23 @@ def audit(story: Story) -> None:
             differing += int((~offline[column].eq_missing(served[f"eta-prod {column}"])).sum())
     story.screen.show(f"{cells:,} feature values served online; {differing:,} differ from the offline join")
     assert differing == 0, "online and offline disagree"
+
+
+def gate(story: Story) -> None:
+    """Put the lesson into the policy: the same change, and one that upstream announces, do not pass any more."""
+    screen = story.screen
+    policy = story.work / "featurestore.toml"
+    policy.write_text('store = "store"\n\n[policy.risky]\nlive = "block"\n', encoding="utf-8")
+    screen.say(
+        "The old computation becomes the current one again, and the policy stricter: to compute a feature otherwise\n"
+        "that a live model reads, somebody who answers for the model has to accept it (featurestore ack)."
+    )
+    screen.show(policy.read_text(encoding="utf-8"))
+    screen.command("apply", folder("features"))
+    screen.say("\nThe change that the review let pass, proposed again:")
+    screen.command("check", folder("features_next"), "--store", str(policy), code=1)
+    screen.say("\nAnd airport-operations asks whether anybody would miss the remark:")
+    screen.command("check", "--drop-column", "board.remark", "--store", str(policy), code=1)
 
 
 def verdict(story: Story) -> None:

@@ -62,18 +62,21 @@ class Screen:
         self.console.print()
         self.console.print(Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True))
 
-    def command(self, *arguments: str, lines: int | None = None) -> None:
-        """Run a command of the command line and show its answer, or the first lines of it."""
+    def command(self, *arguments: str, lines: int | None = None, code: int = 0) -> None:
+        """Run a command of the command line and show its answer, or the first lines of it; it must end with `code`."""
         self.console.print(f"\n[green]$[/] [bold]featurestore {escape(shlex.join(arguments))}[/]")
         environment = {**os.environ, "FEATURESTORE_STORE": self._store, "COLUMNS": str(self.console.width - 4)}
         command = [sys.executable, "-m", "featurestore", *arguments]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise RuntimeError(f"featurestore {shlex.join(arguments)} failed:\n{run.stderr}")
+        if run.returncode != code:
+            ended = f"ended with {run.returncode}, not {code}"
+            raise RuntimeError(f"featurestore {shlex.join(arguments)} {ended}:\n{run.stdout}\n{run.stderr}")
         answer = run.stdout.rstrip().splitlines()
         self.show("\n".join(answer[:lines]))
         if lines is not None and len(answer) > lines:
             self.say(f"    [dim]... and {len(answer) - lines} more lines[/]")
+        if code:
+            self.say(f"    [red]exit code {code}[/]")
 
     def show(self, text: object) -> None:
         """Show an answer as its own text, indented."""

@@ -107,10 +107,16 @@ def _deployments(connection: Connection, models: list[str]) -> Iterable[tuple[st
 
 
 def features_of(connection: Connection, asset: Asset) -> dict[str, FeatureUse]:
-    """Return the features that a source, column, view, version or feature is or reaches, by their text form."""
+    """Return the features that a source, column, view, version or feature is or reaches, by their text form.
+
+    A contract reaches those of the source or view that it is about.
+    """
     if asset.kind == "feature":
         return {asset.key: FeatureUse(asset.key, "DIRECT")}
     nodes = [row for row, _ in graph.find(connection, asset.key, asset.kind)]
+    if asset.kind == "contract":
+        subjects = [subject for _, _, _, subject in graph.links(connection, nodes, "up", columns=False)]
+        return {key: use for subject in subjects for key, use in features_of(connection, subject).items()}
     if asset.kind == "view":
         nodes = _step(connection, nodes, "has version")
     if asset.kind in {"view", "version"}:

@@ -60,8 +60,8 @@ class Upstream:
         By view: numbers of the versions read, and when the first of them was applied.
     columns
         By source: the columns read; None is all of them, unknown ones included.
-    snapshots, frames, models
-        Ids and references.
+    snapshots, frames, spines, models
+        Ids, digests and references.
     views
         Views of which every pointer counts.
     scopes
@@ -79,6 +79,7 @@ class Upstream:
     columns: dict[str, set[str] | None] = field(default_factory=dict)
     snapshots: set[str] = field(default_factory=set)
     frames: set[str] = field(default_factory=set)
+    spines: set[str] = field(default_factory=set)
     models: set[str] = field(default_factory=set)
     views: set[str] = field(default_factory=set)
     scopes: list[_Scope] = field(default_factory=list)
@@ -99,7 +100,7 @@ class Upstream:
             return self._reads_deployment(change, kind, key)
         if kind in FOREIGN:
             return self._reads_foreign(change, kind, key)
-        known = {"snapshot": self.snapshots, "frame": self.frames}.get(kind, set())
+        known = {"snapshot": self.snapshots, "frame": self.frames, "spine": self.spines}.get(kind, set())
         return True if key in known else None
 
     def _reads_version(self, change: Change, reference: str) -> bool | None:
@@ -159,6 +160,7 @@ class Upstream:
             "source": set(self.columns),
             "snapshot": set(self.snapshots),
             "frame": set(self.frames),
+            "spine": set(self.spines),
             "model": {*self.models, *self._live_there(connection)},
             "endpoint": set(self.endpoints),
             "version": {f"{view}@v{number}" for view, known in numbers.items() for number in known},
@@ -181,21 +183,15 @@ def upstream(connection: Connection, asset: Asset, since: datetime | None = None
     if asset.kind == "model":
         _add_model(connection, above, asset.key, models.deployments(connection, model=asset.key, live=False))
     elif asset.kind == "endpoint":
-        above.endpoints.add(asset.key)
-        live: dict[str, list[Deployment]] = defaultdict(list)
-        for deployment in models.deployments(connection, endpoint=asset.key, live=False):
-            if since is None or deployment.until is None or deployment.until >= since:
-                live[deployment.reference].append(deployment)
-        for model, found in live.items():
-            _add_model(connection, above, model, found)
+        _add_endpoint(connection, above, asset.key, since)
     elif asset.kind == "frame":
         _add_frame(connection, above, asset.key)
     elif asset.kind in {"source", "column", "data"}:
         _add_source(above, asset)
-    elif asset.kind == "set":
-        rows = [row for row, _ in graph.find(connection, asset.key, "set")]
-        for _, _, _, named in graph.links(connection, rows, "up", columns=False):
-            _add_versions(connection, above, named)
+    elif asset.kind == "spine":
+        above.spines.add(asset.key)
+    elif asset.kind in {"set", "contract"}:
+        _add_subjects(connection, above, asset)
     else:
         _add_versions(connection, above, asset)
     _add_foreign(connection, above, asset)
@@ -222,10 +218,33 @@ def _add_foreign(connection: Connection, above: Upstream, asset: Asset) -> None:
     above.fields = foreign.fields_above(connection, [*columns, asset])
 
 
+def _add_endpoint(connection: Connection, above: Upstream, endpoint: str, since: datetime | None) -> None:
+    above.endpoints.add(endpoint)
+    live: dict[str, list[Deployment]] = defaultdict(list)
+    for deployment in models.deployments(connection, endpoint=endpoint, live=False):
+        if since is None or deployment.until is None or deployment.until >= since:
+            live[deployment.reference].append(deployment)
+    for model, found in live.items():
+        _add_model(connection, above, model, found)
+
+
+def _add_subjects(connection: Connection, above: Upstream, asset: Asset) -> None:
+    """Add what a feature set names, or what a contract is about."""
+    rows = [row for row, _ in graph.find(connection, asset.key, asset.kind)]
+    for _, _, _, named in graph.links(connection, rows, "up", columns=False):
+        if named.kind == "source":
+            _add_source(above, named)
+        else:
+            _add_versions(connection, above, named)
+
+
 def _add_model(connection: Connection, above: Upstream, reference: str, deployments: list[Deployment]) -> None:
     model = models.find(connection, reference)
     above.models.add(model.reference)
     above.frames.add(model.frame)
+    spine = frames.find(connection, model.frame).pins.spine
+    if spine is not None:
+        above.spines.add(spine.digest)
     wanted: dict[tuple[str, int], set[str] | None] = defaultdict(set)
     pairs = set()
     for _, item in lock_columns(model.lock.to_json()):
@@ -253,6 +272,8 @@ def _want(wanted: dict[tuple[str, int], set[str] | None], view: str, number: int
 def _add_frame(connection: Connection, above: Upstream, frame: str) -> None:
     record = frames.find(connection, frame)
     above.frames.add(record.id)
+    if record.pins.spine is not None:
+        above.spines.add(record.pins.spine.digest)
     above.snapshots |= {pin.snapshot for pin in record.pins.pins if pin.snapshot is not None}
     wanted: dict[tuple[str, int], set[str] | None] = defaultdict(set)
     for _, item in record.pins.columns:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from featurestore.catalog import sources, versions
+from featurestore.catalog import graph, sources, versions
 from featurestore.catalog.graph import Asset
 from featurestore.lineage.consumers import consumers
 from featurestore.lineage.endings import endings
+from featurestore.lineage.history import changes
 from featurestore.lineage.trained_on import trained_on
 from featurestore.lineage.walk import Lineage, Node, lineage
 from featurestore.model.source import ParquetSource
+from featurestore.model.version import CodeState
 from tests.lineage.world import PLANE_V1, WEATHER_V2, definition, feature
 
 if TYPE_CHECKING:
@@ -132,3 +134,27 @@ def test_applying_an_older_version_again_does_not_end_a_newer_one(story: Story, 
     with story.change() as tx:
         versions.set_current(tx, "airport_weather", 1)
     assert ask(endings, [Asset("version", "airport_weather@v2"), Asset("version", "airport_weather@v1")]) == {}
+
+
+def test_a_contract_is_read_by_whoever_reads_what_it_is_about(story: Story, ask: Ask) -> None:
+    with story.change() as tx:
+        graph.add_contract(tx, ("source", "weather"), "weather@c1", CodeState("c0ffee33", dirty=False))
+        graph.add_contract(tx, ("view", "plane"), "view/plane@c1", CodeState())
+        tx.record("contract", "source", "weather", contract="weather@c1")
+    weather = ask(consumers, "weather@c1")
+    assert weather.node == Asset("contract", "weather@c1")
+    assert weather.models == ask(consumers, "weather").models
+    assert [use.model for use in ask(consumers, "contract/view/plane@c1").models] == ["delay@2"]
+    (said,) = ask(changes, story.quiet + timedelta(minutes=1), upstream_of="weather@c1")
+    assert (said.kind, said.category, said.read) == ("contract", "contract", True)
+    assert ask(changes, story.quiet + timedelta(minutes=1), upstream_of="delay@1") == [said]
+    assert node(ask(lineage, "weather", "down"), "weather@c1").commit == "c0ffee33"
+
+
+def test_what_happens_to_a_spine_is_upstream_of_what_was_trained_on_it(story: Story, ask: Ask) -> None:
+    with story.change() as tx:
+        tx.record("erased", "spine", SPINE, "a passenger asked for it")
+    for name in ("delay@1", "2" * 32, SPINE):
+        (said,) = ask(changes, story.now, upstream_of=name)
+        assert (said.kind, said.read) == ("erased", True)
+    assert ask(changes, story.now, upstream_of=story.s1) == []
