@@ -242,9 +242,9 @@ def _add_model(connection: Connection, above: Upstream, reference: str, deployme
     model = models.find(connection, reference)
     above.models.add(model.reference)
     above.frames.add(model.frame)
-    spine = frames.find(connection, model.frame).pins.spine
-    if spine is not None:
-        above.spines.add(spine.digest)
+    frame = [row for row, _ in graph.find(connection, model.frame, "frame")]
+    links = graph.links(connection, frame, "up", columns=False)
+    above.spines |= {node.key for _, _, kind, node in links if kind == "spine of"}
     wanted: dict[tuple[str, int], set[str] | None] = defaultdict(set)
     pairs = set()
     for _, item in lock_columns(model.lock.to_json()):
