@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from featurestore.cli.contracts import write_contract, write_quarantine
 from featurestore.cli.tables import cell, table, write
+from featurestore.model.foreign import FOREIGN
 from featurestore.model.reference import parse_reference
 
 if TYPE_CHECKING:
@@ -282,6 +283,23 @@ def _neighbours(kind: str) -> Callable[[FeatureStore, str], Card]:
     return lambda store, key: (store.lineage(f"{kind}/{key}", "down", depth=1), None)
 
 
+def _foreign(kind: str) -> Callable[[FeatureStore, str], Card]:
+    """Return the card of what another system holds: what it last said of it, and where it leads."""
+
+    def card(store: FeatureStore, key: str) -> Card:
+        node = f"{kind}/{key}"
+        facts, below = store.facts(node), store.lineage(node, "down", depth=1)
+
+        def people(console: Console) -> None:
+            write(console, {"node": node, **facts})
+            _heading(console, "leads to")
+            write(console, below)
+
+        return {"node": node, **facts, "leads_to": [edge.downstream for edge in below.edges]}, people
+
+    return card
+
+
 # --------------------------------------------------------------------------------------------- models and endpoints
 
 
@@ -333,6 +351,7 @@ def _endpoint(store: FeatureStore, name: str) -> Card:
 
 
 CARDS: Mapping[str, Callable[[FeatureStore, str], Card]] = {
+    **{kind: _foreign(kind) for kind in FOREIGN},
     "source": _source,
     "column": _neighbours("column"),
     "contract": _contract,

@@ -107,12 +107,14 @@ def _deployments(connection: Connection, models: list[str]) -> Iterable[tuple[st
 
 
 def features_of(connection: Connection, asset: Asset) -> dict[str, FeatureUse]:
-    """Return the features that a source, column, view, version or feature is or reaches, by their text form.
+    """Return the features that a node of the definition plane is or reaches, by their text form.
 
-    A contract reaches those of the source or view that it is about.
+    A contract reaches those of the source or view that it is about, a foreign node those of all that it leads to.
     """
     if asset.kind == "feature":
         return {asset.key: FeatureUse(asset.key, "DIRECT")}
+    if asset.kind in FOREIGN:
+        return _features_below(connection, foreign.reached(connection, asset))
     nodes = [row for row, _ in graph.find(connection, asset.key, asset.kind)]
     if asset.kind == "contract":
         subjects = [subject for _, _, _, subject in graph.links(connection, nodes, "up", columns=False)]
@@ -282,20 +284,10 @@ def _order(item: tuple[tuple[str, str, str, str, int | None], object]) -> tuple[
 
 def _of_foreign(connection: Connection, asset: Asset) -> Consumers:
     """Return the readers of everything that a foreign node leads to."""
-    uses: dict[str, FeatureUse] = {}
-    parts: list[Consumers] = []
-    models = []
-    for node, exact in foreign.reached(connection, asset).items():
-        if node.kind in {"source", "column", "view", "version", "feature"}:
-            for key, use in features_of(connection, node).items():
-                said = replace(use, exact=use.exact and exact)
-                if key not in uses or (said.how, not said.exact) < (uses[key].how, not uses[key].exact):
-                    uses[key] = said
-        elif node.kind in {"data", "snapshot", "frame"}:
-            parts.append(_of_rows(connection, node))
-        elif node.kind == "model":
-            models.append(node.key)
-    parts.insert(0, _of_features(connection, asset, uses))
+    reached = foreign.reached(connection, asset)
+    parts = [_of_features(connection, asset, _features_below(connection, reached))]
+    parts += [_of_rows(connection, node) for node in reached if node.kind in {"data", "snapshot", "frame"}]
+    models = [node.key for node in reached if node.kind == "model"]
     if models:
         live = _endpoints(live_reads(connection, models=models))
         places = {name: tuple(use.endpoint for use in live if use.model == name) for name in models}
@@ -305,6 +297,18 @@ def _of_foreign(connection: Connection, asset: Asset) -> Consumers:
     named = {use.model: use for part in reversed(parts) for use in part.models}
     served = {(use.endpoint, use.model, use.version): use for part in reversed(parts) for use in part.endpoints}
     return Consumers(asset, tuple(named[name] for name in sorted(named)), tuple(served.values()), parts[0].sets)
+
+
+def _features_below(connection: Connection, reached: Mapping[Asset, bool]) -> dict[str, FeatureUse]:
+    """Return the features that depend on nodes, each with whether it is exact that the node is reached."""
+    uses: dict[str, FeatureUse] = {}
+    for node, exact in reached.items():
+        if node.kind in {"source", "column", "view", "version", "feature"}:
+            for key, use in features_of(connection, node).items():
+                said = replace(use, exact=use.exact and exact)
+                if key not in uses or (said.how, not said.exact) < (uses[key].how, not uses[key].exact):
+                    uses[key] = said
+    return uses
 
 
 # --- the instance plane

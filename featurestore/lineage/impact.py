@@ -99,7 +99,8 @@ def impact(connection: Connection, change: object) -> Impact:
     connection
         One consistent read of the catalog.
     change
-        A source column (`weather.wind_gust`), source, view, version or feature, as `parse_node` reads it.
+        A source column (`weather.wind_gust`), source, view, version, feature, or a job, table or field of another
+        system, as `parse_node` reads it.
 
     Raises
     ------
@@ -107,10 +108,10 @@ def impact(connection: Connection, change: object) -> Impact:
         As `parse_node`; a DefinitionError too if the node is rows, a model or an endpoint, which do not change.
     """
     asset = parse_node(connection, change)
-    if asset.kind not in {"source", "column", "view", "version", "feature"}:
+    if asset.kind not in {"source", "column", "view", "version", "feature", "job", "table", "field"}:
         raise DefinitionError(
             f"{asset.key!r} is a {asset.kind}, which never changes: "
-            "name a source column, source, view, version or feature."
+            "name a source column, source, view, version or feature, or a job, table or field of another system."
         )
     features = features_of(connection, asset)
     found = consumers(connection, asset)

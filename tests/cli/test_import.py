@@ -60,6 +60,11 @@ def test_a_dbt_project_is_imported(place: Path) -> None:
     assert (found["project"], found["tables"], found["new"]) == ("shop", 5, True)
     assert found["sources"] == {"weather": ["dbt/model.shop.stg_weather"]}
     assert "as imported before" in done(*words, *store)
+    shown = told("show", "table/dbt/model.shop.stg_weather", *store)
+    assert shown["columns"]["temp_c"] == "DOUBLE"
+    assert "source/weather" in shown["leads_to"]
+    assert "Weather in metric units" in done("show", "dbt/model.shop.stg_weather", *store)
+    assert told("show", "field/dbt/model.shop.stg_weather.temp_c", *store)["leads_to"]
 
 
 @pytest.mark.parametrize(

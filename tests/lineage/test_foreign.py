@@ -87,6 +87,18 @@ def test_what_lies_below_a_model_can_be_linked(store: fs.FeatureStore) -> None:
     assert store.consumers("table/bigquery/reports.eta").models == ()
 
 
+def test_the_impact_of_a_change_elsewhere_is_told(store: fs.FeatureStore) -> None:
+    store.link(f"{FIELD}.temp_c", "weather.temp")
+    store.link(f"{FIELD}.wind_ms", "weather.wind")
+    found = store.impact(f"{FIELD}.temp_c")
+    assert (found.severity, [use.feature for use in found.features]) == ("breaking", ["airport_weather@v1:temp"])
+    assert {path.endpoint for path in found.paths} == {"eta-prod"}
+    assert store.impact(f"{FIELD}.wind_ms").severity == "risky"
+    store.link("run/mlflow/1", "delay@1")
+    with pytest.raises(DefinitionError, match="never changes"):
+        store.impact("run/mlflow/1")
+
+
 def test_a_circle_through_other_systems_ends(store: fs.FeatureStore) -> None:
     store.link("delay@1", JOB)
     store.link(JOB, "weather")
