@@ -30,6 +30,7 @@ PAGES = (
     "README.md",
     "docs/clients.md",
     "docs/consistency.md",
+    "docs/contracts.md",
     "docs/integrations.md",
     "docs/lineage.md",
     "docs/point-in-time.md",
