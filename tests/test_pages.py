@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
+    "docs/ci-gate.md",
     "docs/clients.md",
     "docs/consistency.md",
     "docs/contracts.md",

@@ -20,8 +20,8 @@ __all__ = ["ack"]
 
 @verb(
     "ack",
-    'featurestore ack features/ --reason "delay@1 is retired on Friday" --until 14d',
-    'featurestore ack --drop-column weather.wind_gust --reason "agreed with the delay team" --until 2026-12-31',
+    'featurestore ack --drop-column weather.wind_speed --reason "agreed with the delay team" --until 30d',
+    'featurestore ack features/ --source weather.schema.json --reason "delay@1 is retired on Friday" --until 14d',
     "featurestore ack --list",
     'featurestore ack --withdraw 3fa9c2e81b70 --reason "delay@1 stays"',
 )

@@ -23,7 +23,7 @@ _UNKNOWN = 2
 @verb(
     "check",
     "featurestore check features/",
-    "featurestore check --drop-column weather.wind_gust --retype weather.temp=String",
+    "featurestore check --drop-column weather.wind_speed --retype weather.temp=String",
     "featurestore check features/ --source weather.schema.json --markdown report.md --sarif check.sarif",
 )
 @proposal

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.errors import ContractError, DefinitionError, SourceError
+from featurestore.model.column_types import widens
 from featurestore.model.definition import SourceDefinition
 from featurestore.model.settings import Settings
 from featurestore.model.source import ArrowSource, Source
@@ -28,6 +29,7 @@ from featurestore.offline.connection import (
     compare_time,
     connect,
     describe,
+    fails,
     identifier,
     is_query,
     literal,
@@ -131,7 +133,8 @@ class SourceReader:
         Raises
         ------
         ContractError
-            If a declared column is gone or has another type now.
+            If a declared column is gone or has a type now that does not hold all values of the declared one. Of a wider
+            type the values are read as declared, and one that does not fit is a ContractError when it is read.
         SourceError
             If the source cannot be read.
         """
@@ -139,9 +142,10 @@ class SourceReader:
         with _translated(described):
             found = self._columns(connection, described)
             _check_columns(name, source.columns, found, typed=kind != "csv")  # a CSV is read with the declared types
-            query = self._query(
-                described, source.columns, "" if place is None else f", {_PLACE} AS {identifier(place)}"
-            )
+            read = [(column, type_ if kind == "csv" else found[column]) for column, type_ in source.columns]
+            query = self._query(described, read, "" if place is None else f", {_PLACE} AS {identifier(place)}")
+            if read != list(source.columns):
+                query = _narrowed(name, source.columns, dict(read), query, place)
             if where is not None:
                 condition = compare_time(where[0], dict(source.columns)[where[0]], ">=", where[1])
                 query = f"SELECT * FROM ({query}) WHERE {condition}"
@@ -301,12 +305,31 @@ def _arrow_columns(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> 
         connection.unregister("arrow_schema")
 
 
+def _narrowed(name: str, declared: Columns, found: Mapping[str, str], query: str, place: str | None) -> str:
+    """Return a query that gives wider columns as declared, and ends at a value that does not survive the way back."""
+    parts = [] if place is None else [identifier(place)]
+    for column, type_ in declared:
+        value, wide = identifier(column), found[column]
+        if wide == type_:
+            parts.append(value)
+            continue
+        told = f"column {column!r} of source {name!r} is declared {type_} and now is {wide}, and "
+        cure = f" is no {type_}. Restore it upstream, or apply the view again: that makes a version which reads {wide}."
+        refused = fails(f"{literal(told)} || left(CAST({value} AS VARCHAR), 100) || {literal(cure)}")
+        narrow = f"TRY_CAST({value} AS {type_})"
+        parts.append(
+            f"CASE WHEN {value} IS NULL THEN NULL WHEN CAST({narrow} AS {wide}) IS NOT DISTINCT FROM {value} "
+            f"THEN {narrow} ELSE {refused} END AS {value}"
+        )
+    return f"SELECT {', '.join(parts)} FROM ({query})"
+
+
 def _check_columns(name: str, declared: Columns, found: Mapping[str, str], *, typed: bool) -> None:
     missing = [column for column, _ in declared if column not in found]
     if missing:
         raise _gone(name, missing, found)
     for column, type_ in declared:
-        if typed and found[column] != type_:
+        if typed and not widens(type_, found[column]):
             message = (
                 f"column {column!r} of source {name!r} is declared {type_} and now is {found[column]}. "
                 "Restore it upstream, or apply the view again: that makes a new version which reads the new type."

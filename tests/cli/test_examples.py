@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import signal
@@ -17,7 +18,7 @@ import click
 import pytest
 
 from featurestore.cli.group import VERBS, cli
-from tests.cli.story import call, change_wind, done, environment, promise
+from tests.cli.story import call, change_wind, done, environment, promise, told
 
 SERVER = "localhost:6566"
 DBT = Path(__file__).parent.parent / "integrations" / "data" / "dbt"
@@ -61,6 +62,24 @@ featurestore train airport_weather@v2 --spine flights.parquet --lock second.lock
 featurestore register delay --version 2 --lock second.lock
 featurestore deploy delay@2 --endpoint eta-prod
 """
+
+CHECKED = """
+featurestore check features/
+featurestore ack --drop-column weather.wind_speed --reason "agreed with the delay team" --until 30d
+featurestore ack features/ --source weather.schema.json --reason "delay@1 is retired on Friday" --until 14d
+featurestore check features/ --source weather.schema.json --markdown report.md --sarif check.sarif
+featurestore ack --list
+"""
+
+BLOCKED = """
+featurestore check --drop-column weather.wind_speed --retype weather.temp=String
+"""
+
+WITHDRAWN = """
+featurestore ack --withdraw 3fa9c2e81b70 --reason "delay@1 stays"
+"""
+
+SCHEMA = {"source": "weather", "columns": {"origin": "String", "time_hour": "Timestamp", "temp": "Float64"}}
 
 PROMISED = """
 featurestore contract check
@@ -172,6 +191,12 @@ def test_the_examples_tell_one_story() -> None:
         run(SERVED.replace(SERVER, address))
     change_wind()
     run(NEXT_VERSION)
+    Path("weather.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    run(CHECKED)
+    given = told("ack", "--list")[0]["fingerprint"]
+    run(WITHDRAWN.replace("3fa9c2e81b70", given))
+    for line in lines(BLOCKED):
+        assert call(*shlex.split(line)[1:]).code == 1
     for most in (100, 60, 50):
         promise(most)
         done("apply", "features/")
@@ -181,15 +206,16 @@ def test_the_examples_tell_one_story() -> None:
 
 
 def test_the_story_holds_every_example() -> None:
-    told = {*lines(BEFORE), *lines(SERVED), *lines(NEXT_VERSION), *lines(PROMISED), *lines(AFTER)}
-    told.add("featurestore serve --address localhost:6566 --workers 2")
-    told.add("featurestore serve --tokens tokens.toml --tls-certificate server.pem --tls-key server.key")
-    told.add('featurestore approve 1f3a9c42 --reason "the new sensor reads lower; agreed with the data team"')
+    every = (BEFORE, SERVED, NEXT_VERSION, CHECKED, BLOCKED, WITHDRAWN, PROMISED, AFTER)
+    known = {line for text in every for line in lines(text)}
+    known.add("featurestore serve --address localhost:6566 --workers 2")
+    known.add("featurestore serve --tokens tokens.toml --tls-certificate server.pem --tls-key server.key")
+    known.add('featurestore approve 1f3a9c42 --reason "the new sensor reads lower; agreed with the data team"')
     examples: set[str] = set()
     for name in VERBS:
         command: Any = cli.get_command(click.Context(cli), name)
         examples.update(command.examples)
-    assert examples <= told
+    assert examples <= known
 
 
 def test_a_server_on_an_address_that_is_taken_ends_with_its_code(tmp_path: Path) -> None:

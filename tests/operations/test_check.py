@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -181,6 +182,43 @@ def test_a_widening_is_less_severe_than_a_narrowing(
         found = store.check(source_changes=[fs.SourceChange.retype("weather.wind", type_)])
         assert (the(found).change.kind, found.exit_code) == (kind, code)
     assert not store.check(source_changes=[fs.SourceChange.retype("weather.wind", "Int32")]).rulings
+
+
+@pytest.mark.parametrize(
+    ("types", "fits", "beyond"),
+    [
+        ((pl.Int32, pl.Int64), 7, 2**40),
+        ((pl.Int16, pl.Int32), 7, 2**20),
+        ((pl.Float32, pl.Float64), 7.5, 0.1),
+        ((pl.Int32, pl.Float64), 7, 0.5),
+        ((pl.Decimal(8, 2), pl.Decimal(12, 3)), Decimal("7.25"), Decimal("0.125")),
+        ((pl.List(pl.Int32), pl.List(pl.Int64)), [1, None], [1, 2**40]),
+        ((pl.Date, pl.Datetime("us")), date(2013, 7, 1), datetime(2013, 7, 1, 12)),  # noqa: DTZ001 - a naive column
+    ],
+)
+def test_a_version_reads_a_wider_column_as_it_was_defined_until_a_value_does_not_fit(
+    store: fs.FeatureStore, folder: Path, types: tuple[pl.DataType, pl.DataType], fits: object, beyond: object
+) -> None:
+    declared, wider = types
+    file = folder / "weather" / "0.parquet"
+
+    def write(wind: pl.Series) -> None:
+        frame = {"origin": "JFK", "time_hour": [hour(number) for number in range(len(wind))], "temp": 1.0, "wind": wind}
+        pl.DataFrame(frame).write_parquet(file)
+
+    known = pl.Series([fits, None], dtype=declared)
+    write(known)
+    store.apply([make_view()])
+    before = store.materialize("airport_weather@v1")
+    write(known.cast(wider))
+    found = store.check([make_view()], read_sources=True)
+    assert [ruling.change.kind for ruling in found.rulings] == ["column_widened"]
+    after = store.materialize("airport_weather@v1")
+    digests = [[item.sha256 for item in snapshot.files] for snapshot in (before, after)]
+    assert digests[0] == digests[1]
+    write(pl.concat([known.cast(wider), pl.Series([beyond], dtype=wider)]))
+    with pytest.raises(fs.ContractError, match=r"column 'wind' of source 'weather' is .* apply the view again"):
+        store.materialize("airport_weather@v1")
 
 
 def test_a_renamed_column_is_gone_for_those_who_read_it(live: fs.FeatureStore) -> None:
