@@ -12,7 +12,7 @@ from featurestore import config
 from featurestore.catalog import activations, contracts, feature_sets, frames, models, snapshots, versions
 from featurestore.catalog.opening import open_catalog
 from featurestore.model.times import parse_time
-from featurestore.operations.context import Context, Progress
+from featurestore.operations.context import Context, Notice, Progress
 from featurestore.operations.resolve import as_reference, one_version
 
 if TYPE_CHECKING:
@@ -136,6 +136,10 @@ class FeatureStore:
     def report_progress(self, progress: Progress) -> None:
         """Call `progress(what, done, total)` during long work, from now on."""
         self._context.progress = progress
+
+    def report_notices(self, notice: Notice) -> None:
+        """Call `notice(text)` from now on with what a change that is made may mean to others."""
+        self._context.notice = notice
 
     # ------------------------------------------------------------------------------------ define, materialize
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from featurestore.catalog.place import CATALOG_FILE
 from featurestore.config import _OpenLineage, _Serving, _Sources, load, load_serving
 from featurestore.errors import ConfigError, NotFoundError
+from featurestore.model.policy import REACHES, SEVERITIES, Policy
 from featurestore.model.serving import ServingSettings
 from featurestore.model.settings import OpenLineageSettings, Settings
 
@@ -181,3 +183,64 @@ def test_how_a_server_behaves_comes_from_the_call_then_the_environment_then_the_
 def test_a_server_that_is_not_allowed_is_refused(folder: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_serving(write(folder / "featurestore.toml", text))
+
+
+# --- the policy
+
+
+def policy(folder: Path, text: str) -> Policy:
+    return load(write(folder / "featurestore.toml", text))[1].policy
+
+
+def test_the_policy_is_what_is_documented_unless_something_is_said(folder: Path) -> None:
+    default = policy(folder, "")
+    assert default == Policy()
+    assert {(severity, reach): default.action(severity, reach) for severity in SEVERITIES for reach in REACHES} == {
+        ("breaking", "live"): "block",
+        ("breaking", "pinned"): "warn",
+        ("breaking", "archived"): "allow",
+        ("risky", "live"): "warn",
+        ("risky", "pinned"): "allow",
+        ("risky", "archived"): "allow",
+        ("safe", "live"): "allow",
+        ("safe", "pinned"): "allow",
+        ("safe", "archived"): "allow",
+    }
+    page = (Path(__file__).parent.parent / "docs" / "ci-gate.md").read_text(encoding="utf-8")
+    shown = page.partition("```toml\n")[2].partition("[policy.severity]")[0]
+    assert policy(folder, shown) == default
+
+
+def test_a_policy_may_say_a_part(folder: Path) -> None:
+    said = policy(
+        folder,
+        '[policy]\nrisky = "block"\nbreaking = { archived = "warn" }\nlongest_acknowledgement = "2w"\n'
+        '[policy.severity]\nfeature_recomputed = "breaking"\n',
+    )
+    assert {said.action("risky", reach) for reach in REACHES} == {"block"}
+    assert [said.action("breaking", reach) for reach in REACHES] == ["block", "warn", "warn"]
+    assert said.severity_of("feature_recomputed") == "breaking"
+    assert said.severity_of("column_widened") == "risky"
+    assert said.longest_acknowledgement == timedelta(days=14)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('policy = "strict"', r"\[policy\] of .*featurestore.toml' is 'strict', which is no table: it holds breaking"),
+        ('[policy]\nbraeking = "warn"', r"\[policy\] of .* has the unknown key 'braeking'. Did you mean 'breaking'"),
+        ('[policy]\nrisky = "blok"', r"risky.live in \[policy\] of .* is 'blok': write one of block, warn, allow"),
+        ("[policy]\nrisky = { live = 1 }", r"risky.live in \[policy\] of .* is 1: write one of"),
+        (
+            '[policy]\nrisky = { alive = "warn" }',
+            r"'risky' in \[policy\] of .* unknown key 'alive'. Did you mean 'live'",
+        ),
+        ("[policy]\nrisky = 3", r"'risky' in \[policy\] of .* is 3, which is no table"),
+        ('[policy.severity]\ncolumn_droped = "safe"', r"\[policy.severity\] of .* Did you mean 'column_dropped'"),
+        ('[policy.severity]\ncolumn_dropped = "mild"', r"'mild': write one of breaking, risky, safe"),
+        ('[policy]\nlongest_acknowledgement = "soon"', r"'longest_acknowledgement' in \[policy\] of .*'soon' is not a"),
+    ],
+)
+def test_a_policy_that_is_none_is_told(folder: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        policy(folder, text)

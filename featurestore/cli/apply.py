@@ -23,10 +23,13 @@ def apply(session: Session, paths: tuple[str, ...]) -> None:
     """Record the feature views and sets in PATHS as versions; the same content again changes nothing.
 
     PATHS are Python files, or folders of them. What is not in PATHS stays as it is.
+
+    What the policy refuses (see `check`) is refused here too, unless it was accepted with `ack`.
     """
     from featurestore.cli.modules import load_definitions
 
     definitions = load_definitions(paths)
     with session.store() as store:
+        store.report_notices(lambda text: session.output.log(f"warning: {text}"))
         versions = store.apply(definitions)
     session.output.answer(versions)

@@ -318,7 +318,7 @@ def _narrowed(name: str, declared: Columns, found: Mapping[str, str], query: str
         refused = fails(f"{literal(told)} || left(CAST({value} AS VARCHAR), 100) || {literal(cure)}")
         narrow = f"TRY_CAST({value} AS {type_})"
         parts.append(
-            f"CASE WHEN {value} IS NULL THEN NULL WHEN CAST({narrow} AS {wide}) IS NOT DISTINCT FROM {value} "
+            f"CASE WHEN {value} IS NULL THEN NULL WHEN TRY_CAST({narrow} AS {wide}) IS NOT DISTINCT FROM {value} "
             f"THEN {narrow} ELSE {refused} END AS {value}"
         )
     return f"SELECT {', '.join(parts)} FROM ({query})"

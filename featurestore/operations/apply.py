@@ -15,9 +15,12 @@ from featurestore.operations.plan import listed, make_plan, plan
 from featurestore.operations.rulings import acknowledged, plan_rulings, refuse_blocked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from featurestore.catalog.database import Transaction
+    from featurestore.model.effect import Ruling
     from featurestore.model.feature_set import FeatureSetVersion
     from featurestore.model.version import CodeState, FeatureVersion
     from featurestore.operations.context import Context
@@ -61,7 +64,7 @@ def apply(context: Context, definitions: Definitions) -> list[FeatureVersion | F
             with context.catalog.write() as tx:
                 for change in proposed.changes:
                     versions.require_current(tx.connection, change.view, change.before)
-                _require_allowed(context, tx.connection, proposed, tx.now)
+                ruled = _require_allowed(context, tx.connection, proposed, tx.now)
                 done: dict[str, FeatureVersion | FeatureSetVersion] = {
                     fold(change.view): _apply_view(tx, change, defined, code)
                     for change, defined in zip(proposed.changes, proposed.defined, strict=True)
@@ -70,19 +73,31 @@ def apply(context: Context, definitions: Definitions) -> list[FeatureVersion | F
                 done |= {
                     fold(moved.feature_set.name): apply_set(tx, moved.feature_set, code) for moved in proposed.sets
                 }
-                return [done[fold(item.name)] for item in every]
+                applied = [done[fold(item.name)] for item in every]
         except ConflictError:
             if attempt == _ATTEMPTS - 1:
                 raise
+        else:
+            _warn(context, ruled)
+            return applied
         with context.catalog.read() as connection:
             proposed = make_plan(connection, proposed.defined, sets)
     raise AssertionError
 
 
-def _require_allowed(context: Context, connection: Connection, proposed: Plan, now: datetime) -> None:
-    """Hold that the policy lets the plan pass, or that somebody has accepted what it does."""
-    ruled = plan_rulings(connection, proposed.changes, proposed.defined, context.settings.policy)
-    refuse_blocked(acknowledged(connection, ruled, now))
+def _require_allowed(context: Context, connection: Connection, proposed: Plan, now: datetime) -> list[Ruling]:
+    """Return what the policy says of the plan; it must let it pass, or somebody must have accepted what it does."""
+    rulings = plan_rulings(connection, proposed.changes, proposed.defined, context.settings.policy)
+    ruled = acknowledged(connection, rulings, now)
+    refuse_blocked(ruled)
+    return ruled
+
+
+def _warn(context: Context, ruled: Sequence[Ruling]) -> None:
+    for ruling in ruled:
+        if ruling.action == "warn":
+            readers = ", ".join(name for effect in ruling.effects for name in effect.reached)
+            context.notice(f"{ruling.change}, and {readers} reads it as it was and stays there")
 
 
 def _apply_view(tx: Transaction, change: ViewChange, defined: Defined, code: CodeState) -> FeatureVersion:

@@ -23,10 +23,18 @@ if TYPE_CHECKING:
     from featurestore.online.base import OnlineStore
     from featurestore.operations.readings import Readings
 
-__all__ = ["Context", "Progress", "silent"]
+__all__ = ["Context", "Notice", "Progress", "silent", "unheard"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how many rows are done, and how many there are (None: not known)."""
+
+
+Notice = Callable[[str], None]
+"""Called with what somebody should know of a change that is made all the same."""
+
+
+def unheard(_text: str) -> None:
+    """Tell nobody."""
 
 
 def silent(_what: str, _done: int, _total: int | None) -> None:
@@ -46,8 +54,8 @@ class Context:
         How sources are read, what computes, the Iceberg tables, and the rows ready to serve.
     readings
         What is remembered of how computations read their sources.
-    progress
-        Where long work reports.
+    progress, notice
+        Where long work reports, and what warns.
     listeners
         Who is told what is done.
     """
@@ -57,6 +65,7 @@ class Context:
         self.settings = settings
         self.catalog = catalog
         self.progress: Progress = silent
+        self.notice: Notice = unheard
         self.listeners = Listeners()
         catalog.on_commit = self.listeners.committed
 

@@ -14,6 +14,7 @@ import pytest
 import featurestore as fs
 from featurestore.errors import BlockedError, DefinitionError, NotFoundError, RequestError
 from featurestore.model.effect import Effect, Ruling
+from featurestore.model.version import CodeState
 from featurestore.operations.check import Check
 from tests.operations.conftest import AIRPORT, ViewMaker, hour, make_view, weather
 
@@ -448,6 +449,32 @@ def test_it_needs_a_reason_and_an_end(live: fs.FeatureStore, reason: str, until:
         live.acknowledge(live.check(source_changes=drop()), reason=reason, until=until)
     with pytest.raises(RequestError, match="nothing to accept"):
         live.acknowledge(live.check(source_changes=drop("weather.wind")[:0]), reason="agreed", until="1d")
+
+
+def test_a_model_that_goes_live_meanwhile_is_seen(
+    live: fs.FeatureStore, view: ViewMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model, endpoint in (("delay@1", "eta-prod"), ("delay@2", "eta-next"), ("delay@3", "eta-rows"),
+                            ("temper@1", "temper")):  # fmt: skip
+        live.undeploy(model, endpoint=endpoint)
+
+    def late() -> CodeState:
+        live.deploy("delay@1", endpoint="eta-prod")
+        return CodeState()
+
+    monkeypatch.setattr("featurestore.operations.apply.code_state", late)
+    removal = view(sql="select origin, time_hour, wind from weather")
+    assert live.check([removal]).exit_code == 0
+    with pytest.raises(BlockedError, match="delay@1 on eta-prod"):
+        live.apply([removal])
+
+
+def test_apply_tells_what_the_policy_warns_of(live: fs.FeatureStore, view: ViewMaker) -> None:
+    told: list[str] = []
+    live.report_notices(told.append)
+    live.apply([view("wind * 2")])
+    recomputed = "airport_weather:wind recomputed in airport_weather@v4, and model/delay@1 on eta-prod"
+    assert f"{recomputed} reads it as it was and stays there" in told
 
 
 # --- the policy
