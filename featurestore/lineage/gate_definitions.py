@@ -39,7 +39,7 @@ class ProposedVersion:
     definition
         What it computes.
     touched
-        The features that are changed or removed against the version that is current now.
+        The features that differ from the version that is current now.
     """
 
     reference: str

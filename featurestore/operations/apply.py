@@ -96,8 +96,8 @@ def _require_allowed(context: Context, connection: Connection, proposed: Plan, n
 def _warn(context: Context, ruled: Sequence[Ruling]) -> None:
     for ruling in ruled:
         if ruling.action == "warn":
-            readers = ", ".join(name for effect in ruling.effects for name in effect.reached)
-            context.notice(f"{ruling.change}, and {readers} reads it as it was and stays there")
+            readers = [name for effect in ruling.effects if effect.action == "warn" for name in effect.reached]
+            context.notice(f"{ruling.change}; what reads it stays on its version: {', '.join(readers)}")
 
 
 def _apply_view(tx: Transaction, change: ViewChange, defined: Defined, code: CodeState) -> FeatureVersion:

@@ -26,10 +26,11 @@ __all__ = ["acknowledged", "plan_rulings", "refuse_blocked"]
 def plan_rulings(
     connection: Connection, changes: Sequence[ViewChange], defined: Sequence[Defined], policy: Policy
 ) -> list[Ruling]:
-    """Return what the policy says about each feature that a plan changes or removes under a reader."""
+    """Return what the policy says about each feature that a plan changes under a reader."""
     proposed = []
     for change, item in zip(changes, defined, strict=True):
-        touched = tuple(feature.name for feature in change.features if feature.action in {"changed", "removed"})
+        # An added feature may have the name of one that an older version has, and that is read there.
+        touched = tuple(feature.name for feature in change.features if feature.action != "unchanged")
         if change.before is not None and touched:
             proposed.append(ProposedVersion(f"{change.view}@v{change.version}", item.definition, touched))
     return definition_rulings(connection, proposed, policy)

@@ -473,8 +473,8 @@ def test_apply_tells_what_the_policy_warns_of(live: fs.FeatureStore, view: ViewM
     told: list[str] = []
     live.report_notices(told.append)
     live.apply([view("wind * 2")])
-    recomputed = "airport_weather:wind recomputed in airport_weather@v4, and model/delay@1 on eta-prod"
-    assert f"{recomputed} reads it as it was and stays there" in told
+    recomputed = "airport_weather:wind recomputed in airport_weather@v4"  # v3 had no wind, and v1 had another
+    assert f"{recomputed}; what reads it stays on its version: model/delay@1 on eta-prod" in told
 
 
 # --- the policy
