@@ -1,14 +1,14 @@
-"""The difference of two model versions: features, versions, rows, definitions, metrics, request columns."""
+"""The difference of two model versions: features, versions, rows, values, definitions, metrics, request columns."""
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from featurestore.catalog import snapshots, versions
+from featurestore.lineage.profile_diff import measures, profile_of
 from featurestore.lineage.text import count, moment, outline, short, table
 from featurestore.lineage.trained_on import require_model
 from featurestore.model.times import from_micros
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from featurestore.catalog.models import ModelVersion
+    from featurestore.lineage.profile_diff import Measure
     from featurestore.model.definition import Definition
     from featurestore.model.pins import Pin
     from featurestore.model.reference import Reference
@@ -43,12 +44,19 @@ class FeatureDiff:
         `"added"`, `"removed"`, `"changed"` (its computation differs) or `"unchanged"`.
     before, after
         `view@vN:feature` in each model; None where it has none.
+    note
+        How its computation differs, in words; empty where it does not.
+    profile
+        How the values differ that each model was trained on: `(measure, before, after)`; empty where they do not, or
+        were not measured.
     """
 
     feature: str
     action: str
     before: str | None
     after: str | None
+    note: str = ""
+    profile: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ class ViewDiff:
     data_before, data_after
         The rows.
     definition
-        A unified diff of the SQL or the function; empty where it is the same.
+        A unified diff of the SQL, both laid out alike, or of the function; empty where it is the same.
     settings
         What else of the definition differs: `(name, before, after)`.
     """
@@ -127,15 +135,28 @@ class ModelDiff:
         rows = [
             (view.view, _data(view.before, view.data_before), _data(view.after, view.data_after)) for view in self.views
         ]
+        notes = [f"  {item.feature}: {item.note}" for item in self.features if item.note]
+        values = [(item.feature, *measure) for item in self.features for measure in item.profile]
         return outline(
             f"{self.before} -> {self.after}: {count(len(self.of('unchanged')), 'feature')} unchanged",
             table(("", "feature", "", self.before, self.after), shown),
+            notes,
             table(("rows of", self.before, self.after), rows),
+            table(("source data", self.before, self.after), self._source_data()),
+            table(("values of", "", self.before, self.after), values),
             table(("metric", self.before, self.after), [tuple(map(_cell, row)) for row in self.metrics]),
             table(("request column", self.before, self.after), [tuple(map(_cell, row)) for row in self.request]),
             *([f"  {view.view}: {name} {old} -> {new}" for name, old, new in view.settings] for view in self.views),
             *(view.definition.splitlines() for view in self.views if view.definition),
         )
+
+    def _source_data(self) -> list[tuple[str, str, str]]:
+        found: dict[str, list[str]] = {}
+        for view in self.views:
+            for side, data in enumerate((view.data_before, view.data_after)):
+                for read in data.sources if data is not None else ():
+                    found.setdefault(read.source, ["-", "-"])[side] = short(read.data_version)
+        return [(source, before, after) for source, (before, after) in found.items()]
 
 
 def _cell(value: object) -> object:
@@ -172,7 +193,7 @@ def diff_models(connection: Connection, before: object, after: object) -> ModelD
     return ModelDiff(
         before=old.reference,
         after=new.reference,
-        features=tuple(_features(old, new, known)),
+        features=tuple(_features(connection, old, new, known)),
         views=tuple(_views(connection, old, new, known)),
         metrics=tuple(
             (name, old.metrics.get(name), new.metrics.get(name)) for name in _names(old.metrics, new.metrics)
@@ -190,7 +211,10 @@ def _names(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - mappings
     return list(dict.fromkeys([*old, *new]))
 
 
-def _features(old: ModelVersion, new: ModelVersion, known: dict[str, Definition]) -> list[FeatureDiff]:
+def _features(
+    connection: Connection, old: ModelVersion, new: ModelVersion, known: dict[str, Definition]
+) -> list[FeatureDiff]:
+    profiles = [{pin.reference: profile_of(connection, pin) for pin in model.lock.pins} for model in (old, new)]
     left, right = _by_feature(old), _by_feature(new)
     found = []
     for name in sorted({*left, *right}):
@@ -199,8 +223,28 @@ def _features(old: ModelVersion, new: ModelVersion, known: dict[str, Definition]
                 action = "added" if before is None else "removed"
             else:
                 action = "unchanged" if _identity(before, known) == _identity(after, known) else "changed"
-            found.append(FeatureDiff(name, action, _text(before), _text(after)))
+            note = ""
+            values: tuple[Measure, ...] = ()
+            if before is not None and after is not None:
+                note = _note(before, after, known)
+                left_rows, right_rows = profiles[0].get(_version(before)), profiles[1].get(_version(after))
+                values = measures(left_rows, right_rows, before.feature or "", after.feature or "")
+            found.append(FeatureDiff(name, action, _text(before), _text(after), note, values))
     return found
+
+
+def _version(reference: Reference) -> str:
+    return f"{reference.view}@v{reference.version}"
+
+
+def _note(before: Reference, after: Reference, known: dict[str, Definition]) -> str:
+    left, right = known[_version(before)], known[_version(after)]
+    old, new = left.feature(before.feature or ""), right.feature(after.feature or "")
+    if old is None or new is None or left.feature_fingerprint(old) == right.feature_fingerprint(new):
+        return ""
+    from featurestore.lineage.definition_diff import feature_note  # noqa: PLC0415 - loads the parser
+
+    return feature_note(left, right, old, new)
 
 
 def _by_feature(model: ModelVersion) -> dict[str, list[Reference]]:
@@ -249,7 +293,7 @@ def _views(
             settings: tuple[tuple[str, str, str], ...] = ()
             if before is not None and after is not None:
                 labels = (before.reference, after.reference)
-                text = _text_diff(known[before.reference], known[after.reference], labels)
+                text = _definition(known[before.reference], known[after.reference], labels)
                 settings = _settings(known[before.reference], known[after.reference])
             found.append(
                 ViewDiff(
@@ -274,9 +318,12 @@ def _window(connection: Connection, pin: Pin | None) -> DataWindow | None:
     return DataWindow(snapshot.id, snapshot.rows, start, end, snapshot.sources)
 
 
-def _text_diff(before: Definition, after: Definition, labels: tuple[str, str]) -> str:
-    left, right = before.computation.text.splitlines(), after.computation.text.splitlines()
-    return "\n".join(difflib.unified_diff(left, right, *labels, lineterm=""))
+def _definition(before: Definition, after: Definition, labels: tuple[str, str]) -> str:
+    if before.computation == after.computation:
+        return ""
+    from featurestore.lineage.definition_diff import text_diff  # noqa: PLC0415 - loads the parser
+
+    return text_diff(before, after, labels)
 
 
 def _settings(before: Definition, after: Definition) -> tuple[tuple[str, str, str], ...]:

@@ -30,7 +30,7 @@ Tables = dict[str, Rows]
 Movement = tuple[str, str, str]
 """An output, and the `source`, `column` that moved it."""
 
-_SHARES = (1.0, 0.25)
+_SHARES = (1.0, 0.4)
 _ARROW = {
     "INTEGER": pa.int32(),
     "DOUBLE": pa.float64(),
@@ -122,9 +122,13 @@ def arrow_table(table: str, rows: Rows) -> pa.Table:
 def query(database: duckdb.DuckDBPyConnection, sql: str) -> Callable[[Mapping[str, pa.Table]], Rows]:
     """Return what runs a query over tables."""
 
+    known: dict[str, pa.Table] = {}
+
     def computed(tables: Mapping[str, pa.Table]) -> Rows:
         for name, table in tables.items():
-            database.register(name, table)
+            if known.get(name) is not table:
+                database.register(name, table)
+                known[name] = table
         return suite.result(database, sql)[1]
 
     return computed
@@ -137,6 +141,7 @@ def movements(
     *,
     sources: Iterable[str],
     rounds: tuple[int, int],
+    only_unnamed: bool = False,
 ) -> set[Movement]:
     """Return which column of `sources` moved which output.
 
@@ -148,6 +153,8 @@ def movements(
         For each output in order, the columns that lineage names, with their kind.
     rounds
         How many generated data sets are tried at least, and at most while a column named DIRECT has moved nothing.
+    only_unnamed
+        Change only columns that some output does not name, once each: what is missing shows, what is too much does not.
     """
     outputs, wanted = list(named), list(sources)
     direct = {(output, *column) for output, uses in named.items() for column, kind in uses.items() if kind == "DIRECT"}
@@ -161,7 +168,9 @@ def movements(
         for source in wanted:
             for column in SCHEMAS[source]:
                 anchors = {at for at, output in enumerate(outputs) if (source, column) not in named[output]}
-                for share in _SHARES:
+                if only_unnamed and not anchors:
+                    continue
+                for share in _SHARES[-1:] if only_unnamed else _SHARES:
                     altered = _perturbed(rows[source], (source, column), generator, share)
                     after = compute({**tables, source: arrow_table(source, altered)})
                     seen |= {(outputs[at], source, column) for at in _moved(before, after, len(outputs), anchors)}

@@ -116,7 +116,9 @@ def test_the_difference_of_two_models(story: Story, ask: Ask) -> None:
     assert (weather.before, weather.after) == ("airport_weather@v1", "airport_weather@v2")
     assert weather.definition.splitlines()[:2] == ["--- airport_weather@v1", "+++ airport_weather@v2"]
     assert "-  wind" in weather.definition
-    assert "+  gust as wind" in weather.definition
+    assert "+  gust AS wind" in weather.definition
+    gained, lost = "reads also weather.gust, weather.station", "reads no longer weather.wind"
+    assert found.features[1].note == f"wind -> gust; {gained}; {lost}"
     assert weather.data_after is not None
     assert (weather.data_after.snapshot, weather.data_after.first) == (story.s2.id, START + timedelta(days=1))
     assert (plane.before, plane.after, plane.data_before, plane.definition) == (None, "plane@v1", None, "")
