@@ -1,7 +1,8 @@
 """Generated queries, perturbed: whatever moves an output is named, whatever the query looks like.
 
 The grammar writes joins, nested queries, CTEs, windows, groups, sets and the clauses around them over the sources of
-the golden suite. It draws names from what is in scope, so that most of what it writes runs; what DuckDB refuses is skipped.
+the golden suite. It draws names from what is in scope, so that most of what it writes runs; what DuckDB refuses is
+skipped.
 """
 
 from __future__ import annotations
