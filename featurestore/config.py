@@ -17,7 +17,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from featurestore.catalog.place import check_folder, check_setting
-from featurestore.errors import ConfigError, NotFoundError, RequestError, nearest
+from featurestore.errors import ConfigError, DefinitionError, NotFoundError, RequestError, nearest
+from featurestore.model.finding import KINDS as FINDINGS
+from featurestore.model.finding import read_checks
 from featurestore.model.policy import ACTIONS, KINDS, REACHES, SEVERITIES, Policy
 from featurestore.model.serving import ROLE_NAMES, ServingSettings
 from featurestore.model.settings import OpenLineageSettings, Settings
@@ -36,6 +38,7 @@ _SERVING_DEFAULTS = ServingSettings()
 _STORE = "store"
 _SERVING = "serving"
 _POLICY = "policy"
+_CHECKS = "checks"
 _OPENLINEAGE = "openlineage"
 _SECRET = {"catalog", "online", "token", "url"}
 """Settings that may hold a password: they are not shown."""
@@ -189,13 +192,14 @@ def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = T
         values = _read(path)
         values.pop(_SERVING, None)
         policy = _policy(values.pop(_POLICY, {}), str(path))
+        checks = _checks(values.pop(_CHECKS, {}), str(path))
         root = path.parent / Path(str(values.pop(_STORE, DEFAULT_FOLDER))).expanduser()
         lineage = _openlineage(values.pop(_OPENLINEAGE, {}), path)
         settings = _settings(values, str(path))
     else:
-        root, settings, policy = path, _settings({}, "the environment"), Policy()
+        root, settings, policy, checks = path, _settings({}, "the environment"), Policy(), {}
         lineage = _openlineage({}, path)
-    settings = replace(settings, policy=policy, openlineage=lineage)
+    settings = replace(settings, policy=policy, openlineage=lineage, checks=checks)
     return _check_folder(root.absolute(), settings.catalog, create=create), settings
 
 
@@ -258,6 +262,24 @@ def _policy(table: object, where: str) -> Policy:
         message = f"'longest_acknowledgement' in {place}: {error}"
         raise ConfigError(message) from None
     return Policy(**actions, severity=kinds, longest_acknowledgement=longest)
+
+
+def _checks(table: object, where: str) -> dict[str, dict[str, Any]]:
+    """Return `[checks]`: what is said of kinds of findings, everywhere and in tables of a `view` or `view:feature`."""
+    place = f"[{_CHECKS}] of {where!r}"
+    if not isinstance(table, dict):
+        message = f"{place} is {table!r}, which is no table: write for example null_to_empty = 'blocking'."
+        raise ConfigError(message)
+    layers: dict[str, Any] = {"": {kind: said for kind, said in table.items() if kind in FINDINGS or _plain(said)}}
+    layers |= {name: said for name, said in table.items() if name not in layers[""]}
+    try:
+        return {name: read_checks(said, where=f"{name} in {place}".strip()) for name, said in layers.items() if said}
+    except DefinitionError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _plain(value: object) -> bool:
+    return not isinstance(value, dict)
 
 
 def _table_of(value: object, known: Iterable[str], where: str) -> dict[str, Any]:

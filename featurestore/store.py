@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from featurestore.operations.check import Check
     from featurestore.operations.comparison import OnlineComparison
     from featurestore.operations.contracts import ContractDiff
+    from featurestore.operations.detect import Detection
     from featurestore.operations.online import OnlineReader
     from featurestore.operations.plan import Definitions, Plan
     from featurestore.operations.push import Pusher
@@ -463,6 +464,12 @@ class FeatureStore:
         from featurestore.operations.profile import profile
 
         return profile(self._context, node)
+
+    def detect(self, reference: object, *, against: object = None) -> Detection:
+        """Return what has changed in a version's rows, and whom it reaches; see `operations/detect.py`."""
+        from featurestore.operations.detect import detect
+
+        return detect(self._context, reference, against=against)
 
     # ------------------------------------------------------------------------------------ work with others
 

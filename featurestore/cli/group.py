@@ -69,6 +69,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
     "Ask": {
         "verify": Verb("verify:verify", "Read all stored rows and compare them with their digests."),
         "profile": Verb("profile:profile", "What rows look like: nulls, empties, bounds, frequent values."),
+        "detect": Verb("detect:detect", "What has changed in rows, by its cause, and whom it reaches."),
         "status": Verb("status:status", "What the store holds, and how fresh it is."),
         "show": Verb("show:show", "Show a view, version, set, snapshot, model or endpoint, or list them."),
         "consumers": Verb("consumers:consumers", "Who reads a feature, version or source column."),

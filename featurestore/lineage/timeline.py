@@ -141,6 +141,11 @@ def _data_changed(key: str, detail: Mapping[str, Any]) -> str:
     return f"{key} holds other data: {short(detail.get('after'))}, before {short(detail.get('before'))}"
 
 
+def _values_changed(key: str, detail: Mapping[str, Any]) -> str:
+    finding = detail.get("finding", {})
+    return f"{key}: {finding.get('text')} ({finding.get('severity')}, against {finding.get('against')})"
+
+
 def _schema_changed(key: str, detail: Mapping[str, Any]) -> str:
     parts = [f"{some(detail[name])} {name}" for name in ("removed", "added") if detail.get(name)]
     parts += [f"{column} is {new}, was {old}" for column, (old, new) in (detail.get("retyped") or {}).items()]
@@ -200,6 +205,7 @@ _SENTENCES: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
     "published": _published,
     "pushed": _pushed,
     "data changed": _data_changed,
+    "values changed": _values_changed,
     "schema changed": _schema_changed,
     "activated": _moved("activated at"),
     "rolled back": _moved("rolled back to"),

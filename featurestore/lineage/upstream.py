@@ -86,12 +86,13 @@ class Upstream:
     endpoints: set[str] = field(default_factory=set)
     foreign: dict[str, set[str]] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)
+    features: set[str] = field(default_factory=set)
 
     def reads(self, change: Change) -> bool | None:
         """Return whether the node reads what changed; False: a relative of what it reads; None: neither."""
         kind, _, key = change.subject.partition("/")
-        if kind in {"version", "feature"}:
-            return self._reads_version(change, key.partition(":")[0])
+        if kind == "version":
+            return self._reads_version(change, key)
         if kind == "view":
             return self._reads_view(change, key)
         if kind in {"source", "column", "data"}:
@@ -100,7 +101,8 @@ class Upstream:
             return self._reads_deployment(change, kind, key)
         if kind in FOREIGN:
             return self._reads_foreign(change, kind, key)
-        known = {"snapshot": self.snapshots, "frame": self.frames, "spine": self.spines}.get(kind, set())
+        held = {"snapshot": self.snapshots, "frame": self.frames, "spine": self.spines, "feature": self.features}
+        known = held.get(kind, set())
         return True if key in known else None
 
     def _reads_version(self, change: Change, reference: str) -> bool | None:
@@ -168,6 +170,7 @@ class Upstream:
             "column": None,
             **self.foreign,
             "field": set(self.fields),
+            "feature": set(self.features),
         }
         return {kind: names for kind, names in found.items() if names is None or names}
 
@@ -323,6 +326,8 @@ def _add_features(
         view, features = named[fold(version.view), version.number]
         above.versions[view].add(version.number)
         above.first[view] = min(above.first.get(view, version.created_at), version.created_at)
+        names = {item.name for item in version.definition.features} if features is None else features
+        above.features |= {f"{version.reference}:{name}" for name in names}
         _add_columns(above, version, features)
     if snapshots:
         above.snapshots |= _snapshots(connection, wanted)

@@ -28,6 +28,7 @@ _CLASS_OF: Mapping[str, str] = MappingProxyType(
         "published": "data",
         "pushed": "data",
         "data changed": "data",
+        "values changed": "data",
         "ran": "data",
         "failed": "data",
         "aborted": "data",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from featurestore.model.policy import Policy
 
@@ -73,6 +74,8 @@ class Settings:
         Online generations kept for each feature version.
     on_violation
         What becomes of rows that break a contract, of a view that does not say it itself: `"block"`, `"warn"`, `"off"`.
+    checks
+        How kinds of findings are looked for: by `""` (everywhere), `view`, or `view:feature`, what `read_checks` gives.
     online
         Where online rows lie: `"lmdb"`, in the store's folder, or the URL of a Redis or Valkey server or cluster.
         It may hold a password, so it is never shown.
@@ -96,6 +99,7 @@ class Settings:
     profiles: bool = True
     keep_generations: int = 2
     on_violation: str = "block"
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     online: str = field(default="lmdb", repr=False)
     key_prefix: str = "featurestore"
     catalog: str = field(default="sqlite", repr=False)
