@@ -32,6 +32,7 @@ PAGES = (
     "docs/clients.md",
     "docs/consistency.md",
     "docs/contracts.md",
+    "docs/data-quality.md",
     "docs/integrations.md",
     "docs/lineage.md",
     "docs/point-in-time.md",

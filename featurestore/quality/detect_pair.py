@@ -95,23 +95,20 @@ class Sides:
 
     @cached_property
     def fresh(self) -> float:
-        """The share of the rows after that are not of before, 0 to 1, where both are one table's history; else 0.
+        """The share of the rows after that are of later times than any before, 0 to 1, of one table's history; else 0.
 
         New rows are of another time, so they may be unlike the old ones without any fault: they are held against a
         season. What moves a share or a distribution by less than this may be their doing.
         """
         if self.relation != HISTORY or not self.after.rows:
             return 0.0
-        if self.before.event_time is None:
+        before, after = self.before.volume, self.after.volume
+        if before is None or after is None or not before.windows:
             return max(0.0, 1.0 - self.before.rows / self.after.rows)
-        return min(1.0, max(0.0, 1.0 - self.kept * self.before.rows / self.after.rows))
-
-    @cached_property
-    def kept(self) -> float:
-        """`shared`, but 1 where no sampled row is missing: so few are, if any, that they do not count."""
-        limit = min(self.before.sample[-1], self.after.sample[-1]) if self.before.sample and self.after.sample else 0
-        seen = sum(row <= limit for row in self.before.sample)
-        return len(self.matched) / seen if seen else 0.0
+        width = max(before.width, after.width)
+        (last, held) = before.coarser(width).windows[-1]
+        since = sum(rows for start, rows in after.coarser(width).windows if start >= last)
+        return min(1.0, max(0.0, since - held) / self.after.rows)
 
     @cached_property
     def scale(self) -> float:
