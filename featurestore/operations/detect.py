@@ -196,9 +196,11 @@ def _named(
         other = None if frame is not None else _snapshot(connection, against)
     if other is not None:
         found = compare(profile_of_snapshot(context, other), after, relation=HISTORY, checks=checks)
-        return f"snapshot {short(other.id)} of {other.reference}", found
+        same = other.reference == version.reference
+        return f"snapshot {short(other.id)} of {other.reference}", found if same else _milder(found)
     trained = _renamed(profile_of_frame(context, frame), version)
-    return f"training frame {short(str(frame))}", compare(trained, after, relation=TRAINING, checks=checks)
+    found = compare(trained, after, relation=TRAINING, checks=checks)
+    return f"training frame {short(str(frame))}", _milder(found)
 
 
 def _renamed(frame: Profile, version: FeatureVersion) -> Profile:

@@ -110,6 +110,9 @@ featurestore compact airport_weather@v1
 featurestore profile airport_weather@v1
 featurestore profile airport_weather@v1:temp --json
 featurestore profile delay@1
+featurestore detect airport_weather
+featurestore detect airport_weather@v2 --against airport_weather@v1
+featurestore detect airport_weather@v1 --against delay@1 --json
 featurestore status
 featurestore show views
 featurestore show airport_weather
