@@ -72,6 +72,7 @@ class _Sources(_Read):
     memory_limit: str = Field(_DEFAULTS.memory_limit, pattern=r"(?i)^\d+(\.\d+)?\s*([KMGT]I?)?B$")
     threads: int = Field(_DEFAULTS.threads, ge=0)
     require_pins: bool = _DEFAULTS.require_pins
+    require_comparison: bool = _DEFAULTS.require_comparison
     row_group_rows: int = Field(_DEFAULTS.row_group_rows, ge=1)
     compression: str = Field(_DEFAULTS.compression, pattern="^(none|lz4|zstd)$")
     max_runs: int = Field(_DEFAULTS.max_runs, ge=2)

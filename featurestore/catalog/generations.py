@@ -41,6 +41,16 @@ def everything(connection: Connection, view: str, number: int) -> list[Generatio
     return [_value(found) for found in connection.execute(statement.order_by(_GENERATIONS.c.id.desc()))]
 
 
+def published(connection: Connection, view: str, number: int) -> dict[str, int | None]:
+    """Return the time for which each of a version's snapshots was published last, dropped generations included.
+
+    The times are as in `Generation.as_of`.
+    """
+    row = versions.row_id(connection, view, number)
+    statement = select(_GENERATIONS.c.snapshot_id, _GENERATIONS.c.as_of).where(_GENERATIONS.c.version_id == row)
+    return {found.snapshot_id: found.as_of for found in connection.execute(statement.order_by(_GENERATIONS.c.id))}
+
+
 def add(tx: Transaction, generation: Generation) -> None:
     """Make a generation the one that readers of its version see."""
     tx.insert(

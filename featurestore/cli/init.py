@@ -25,6 +25,7 @@ _COMMENTS = {
     "memory_limit": "that a query may use before it spills to disk",
     "threads": "of the offline store's engines; 0 takes one per core",
     "require_pins": "true refuses references without a version",
+    "require_comparison": "true moves a pointer only between versions that were compared",
     "row_group_rows": "rows of one Parquet row group; fewer where rows are wide",
     "compression": "of numbers and times at rest: none, lz4 or zstd",
     "max_runs": "sorted runs of a table, from which on they are merged",

@@ -61,6 +61,8 @@ class Settings:
         Threads of the offline store's engines; 0 takes one per core.
     require_pins
         Refuse references without a version in training and serving.
+    require_comparison
+        Move a pointer from one version to another only if the two were compared, and that was recorded.
     row_group_rows
         Rows of one Parquet row group; fewer where rows are wide.
     compression
@@ -93,6 +95,7 @@ class Settings:
     memory_limit: str = "2GB"
     threads: int = 0
     require_pins: bool = False
+    require_comparison: bool = False
     row_group_rows: int = 1_048_576
     compression: str = "none"
     max_runs: int = 8

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from featurestore.catalog import activations, generations, models
+from featurestore.catalog import activations, generations, models, versions
 from featurestore.errors import NotPublishedError, RequestError
+from featurestore.operations.compared import require_comparison
 from featurestore.operations.resolve import as_reference, named_feature, one_version
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def activate(
     Raises
     ------
     RequestError
-        If a reference names no version, or one is retired, or an endpoint's model could not read the version.
+        If a reference names no version, or one is retired, or an endpoint's model could not read the version; with
+        `require_comparison`, also if it was not compared with the version that is active.
     NotPublishedError
         If readers of an active version would find no rows.
     """
@@ -50,11 +52,13 @@ def activate(
     with context.catalog.write() as tx:
         done = {}
         for pointer, reference in sorted(zip(pointers, parsed, strict=True), key=lambda item: item[1].feature or ""):
-            done[pointer] = _activate(tx, reference, reason, endpoint)
+            done[pointer] = _activate(tx, reference, reason, endpoint, compared=context.settings.require_comparison)
         return [done[pointer] for pointer in pointers]
 
 
-def _activate(tx: Transaction, reference: Reference, reason: str, endpoint: str | None) -> Activation:
+def _activate(
+    tx: Transaction, reference: Reference, reason: str, endpoint: str | None, *, compared: bool
+) -> Activation:
     connection, feature = tx.connection, reference.feature
     version = one_version(connection, replace(reference, feature=None))
     if feature is not None:
@@ -72,6 +76,8 @@ def _activate(tx: Transaction, reference: Reference, reason: str, endpoint: str 
     same = now is not None and now.version == version.number
     if same and now is not None and now.feature == feature and not _overridden(connection, version, now, endpoint):
         return now
+    if compared and now is not None and not same:
+        require_comparison(connection, versions.find(connection, version.view, now.version), version)
     return activations.move(
         tx,
         view=version.view,

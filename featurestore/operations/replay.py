@@ -77,10 +77,7 @@ class Replay:
         with context.catalog.read() as connection:
             joined = versions.find(connection, view, version)
             rows = snapshots.find(connection, snapshot)
-            stored = generations.everything(connection, view, version)
-        as_of = next((item.as_of for item in stored if item.snapshot == rows.id), None)
-        self.as_of = None if as_of is None else from_micros(as_of)
-        """The time for which the rows were published last; None if they were not, or have no event times."""
+            self._published = generations.published(connection, view, version)
         definition = joined.definition
         self.pushed = definition.reads_pushes
         """Whether rows may have been pushed over those published."""
@@ -104,6 +101,11 @@ class Replay:
         order = [output for _, output in (*read.columns, *bare.columns)]
         self._timed = bool(times)
         self._join = Join((read, bare), timestamp=AT, as_of=None, order=order, settings=context.settings)
+
+    def as_of(self, snapshot: str) -> datetime | None:
+        """Return the time for which a snapshot was published last; None if it was not, or has no event times."""
+        as_of = self._published.get(snapshot)
+        return None if as_of is None else from_micros(as_of)
 
     def see(self, block: pa.Table) -> Replayed:
         """Join a block of the request's columns and `AT`."""
@@ -133,6 +135,7 @@ def compare_column(
         The request's columns, for the examples.
     """
     offline = seen.values[answer.feature]
+    as_of = replay.as_of(answer.snapshot)
 
     def cells() -> Iterator[Example]:
         values = zip(offline.to_pylist(), answer.values.to_pylist(), answer.statuses.tolist(), strict=True)
@@ -143,7 +146,7 @@ def compare_column(
             null = status is Status.PRESENT and value is None
             joined = Cell(value, Status.NULL if null else status, time)
             looked_up = Cell(online_value, STATUS_BY_CODE[code], online_time)
-            verdict = judge(joined, looked_up, replay.as_of, pushed=replay.pushed)
+            verdict = judge(joined, looked_up, as_of, pushed=replay.pushed)
             yield Example(verdict, entity, joined, looked_up)
 
     return ColumnComparison.of(

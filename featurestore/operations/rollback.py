@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from featurestore.model.version import FeatureVersion
     from featurestore.operations.context import Context
 
-__all__ = ["Rollback", "rollback"]
+__all__ = ["Rollback", "readers_of", "rollback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def _rollback(
         for feature in before.definition.features:
             if after.definition.feature(feature.name) is not None:
                 check_same_shape(before, after, feature.name, "its reader")
-    moved, untouched = _readers(connection, reference, endpoint)
+    moved, untouched = readers_of(connection, reference.view, endpoint, reference.feature)
     name = before.view if reference.feature is None else f"{before.view}:{reference.feature}"
     return Rollback(name, endpoint, before.reference, after.reference, moved, untouched), below
 
@@ -214,17 +214,23 @@ def _number(connection: Connection, reference: Reference, to: object) -> int:
     return version.number
 
 
-def _readers(
-    connection: Connection, reference: Reference, endpoint: str | None
+def readers_of(
+    connection: Connection, view: str, endpoint: str | None, feature: str | None = None
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """Return who reads through the pointer, and who reads the same view or feature otherwise."""
+    """Return `(endpoint or "", model)` of who reads through a pointer, and of who reads the same otherwise.
+
+    Parameters
+    ----------
+    endpoint
+        Whose pointer; None is the default one.
+    feature
+        None is the whole view.
+    """
     live = models.deployments(connection)
     moved, untouched = [], []
     for model in models.everything(connection):
         reads = [
-            column
-            for _, column in model.lock.columns
-            if column.view == reference.view and reference.feature in {None, column.feature}
+            column for _, column in model.lock.columns if column.view == view and feature in {None, column.feature}
         ]
         if not reads:
             continue
