@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from featurestore.lineage.diff import ModelDiff
     from featurestore.lineage.history import ActiveVersion
     from featurestore.lineage.impact import Impact
+    from featurestore.lineage.report import Report
     from featurestore.lineage.stale import StaleModel
     from featurestore.lineage.status import Status
     from featurestore.lineage.trained_on import TrainedOn
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from featurestore.online.lookup import Asked, RowAnswer
     from featurestore.online.result import OnlineFeatures
     from featurestore.operations.check import Check
+    from featurestore.operations.compare_versions import VersionComparison
     from featurestore.operations.comparison import OnlineComparison
     from featurestore.operations.contracts import ContractDiff
     from featurestore.operations.detect import Detection
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from featurestore.operations.push import Pusher
     from featurestore.operations.refresh import Refreshed
     from featurestore.operations.rollback import Rollback
+    from featurestore.operations.skew import Skew
     from featurestore.operations.verify import Verification
 
 __all__ = ["FeatureStore", "open_store"]
@@ -451,6 +454,63 @@ class FeatureStore:
             seed=seed,
         )
 
+    def compare_versions(
+        self,
+        before: object,
+        after: object,
+        *,
+        sample: int = 1_000,
+        seed: int = 0,
+        endpoint: str | None = None,
+        record: bool = False,
+    ) -> VersionComparison:
+        """Compare two versions of a view: the same keys and times, value by value and by distribution.
+
+        Parameters
+        ----------
+        before, after
+            The version that is read, and the one that would be.
+        sample
+            Rows drawn from both together; another `seed` draws others.
+        endpoint
+            Whose pointer would move; None: the default one.
+        record
+            Keep in the history that they were compared, which `require_comparison` asks for before a pointer moves.
+
+        Raises
+        ------
+        RequestError
+            If they are versions of two views, or have other keys.
+        NotMaterializedError
+            If one has no rows.
+        """
+        from featurestore.operations.compare_versions import compare_versions
+
+        return compare_versions(
+            self._context, before, after, sample=sample, seed=seed, endpoint=endpoint, record=record
+        )
+
+    def skew(
+        self, model: object, *, since: Time | None = None, until: Time | None = None, endpoint: str | None = None
+    ) -> Skew:
+        """Compare what a model was served, as servers with `log_answers` kept it, with what it was trained on.
+
+        Parameters
+        ----------
+        since, until
+            Questions of this time or later, and before that; None is no bound.
+        endpoint
+            Only what was asked through this one.
+
+        Raises
+        ------
+        NotFoundError
+            If no answers are kept for that time, or there is no such model.
+        """
+        from featurestore.operations.skew import skew
+
+        return skew(self._context, model, since=since, until=until, endpoint=endpoint)
+
     def verify(self, reference: object = None) -> Verification:
         """Read all stored rows, offline and online, and compare digests; see `operations/verify.py`."""
         from featurestore.operations.verify import verify
@@ -599,6 +659,27 @@ class FeatureStore:
 
         with self._context.catalog.read() as connection:
             return stale_models(connection, fresh=fresh)
+
+    def report(self, since: Time | None = None, until: Time | None = None, owner: str | None = None) -> Report:
+        """Tell each owner what was found in the data, what waits in quarantine, what has changed, and what is stale.
+
+        Parameters
+        ----------
+        since, until
+            Findings and changes of that time; by default of the last seven days.
+        owner
+            Only this one.
+
+        Raises
+        ------
+        NotFoundError
+            If nothing and nobody has that owner.
+        """
+        from featurestore.lineage.report import report
+
+        with self._context.catalog.read() as connection:
+            now = datetime.now(UTC)
+            return report(connection, _time(since) or now - timedelta(days=7), _time(until) or now, owner)
 
     def diff_models(self, before: object, after: object) -> ModelDiff:
         """Return how two model versions' features and data differ; see `lineage/diff.py`."""

@@ -57,7 +57,7 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "rollback": Verb("rollback:rollback", "Point readers back at an earlier version."),
         "retire": Verb("retire:retire", "Mark a feature version as not to be used any more."),
         "get": Verb("get:get", "Look features up, as the server would."),
-        "compare": Verb("compare:compare", "Compare what is answered online with the offline join."),
+        "compare": Verb("compare:compare", "Compare two versions, or online answers with the offline join."),
         "serve": Verb("serve:serve", "Serve features over gRPC."),
         "token": Verb("token:token", "Make a bearer token for callers of a server."),
     },
@@ -79,6 +79,8 @@ SECTIONS: Mapping[str, Mapping[str, Verb]] = {
         "trained-on": Verb("trained_on:trained_on", "What exact data a model version was trained on."),
         "stale": Verb("stale:stale", "What has changed since each live model was trained."),
         "diff": Verb("diff:diff", "What differs between two model versions."),
+        "report": Verb("report:report", "What changed, what waits, and whom it reaches, by owner."),
+        "skew": Verb("skew:skew", "What a model was served, against what it was trained on."),
     },
 }
 """Section to verb name to verb, in the order of the help; a name of two words is a verb of a group."""
