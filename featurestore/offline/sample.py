@@ -42,7 +42,7 @@ def sample_keys(
 def sample_rows(
     root: Path, definition: Definition, files: Sequence[DataFile], count: int, *, seed: int, settings: Settings
 ) -> list[tuple[Any, ...]]:
-    """Return up to `count` rows as their keys and event time, drawn as `sample_keys` does; of a dimension, keys alone."""
+    """Return up to `count` rows as keys and event time, drawn as `sample_keys` does; of a dimension, keys alone."""
     if definition.event_time is None:
         return sample_keys(root, definition, files, count, seed=seed, settings=settings)
     names = [*(key for key, _ in definition.keys), definition.event_time]

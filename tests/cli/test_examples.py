@@ -96,8 +96,19 @@ featurestore contract import weather.odcs.yaml --dry-run
 featurestore contract import weather.odcs.yaml
 """
 
+FOUND = """
+featurestore compare airport_weather@v1 airport_weather@v2
+featurestore activate airport_weather@v2 --compare --reason "gusts too"
+featurestore skew delay@1 --since 1d
+featurestore skew delay@1 --endpoint eta-prod --since 2026-01-01 --until 2026-01-02
+featurestore report --owner weather-team --json
+"""
+"""What ends with another code than 0 in this story: something differs, or is not there. Each has tests of its own."""
+
 AFTER = """
 featurestore verify
+featurestore report
+featurestore report --since 1d --html report.html --markdown report.md
 featurestore verify airport_weather@v1
 featurestore serve --check
 featurestore token new scorer --role read --days 90
@@ -209,7 +220,7 @@ def test_the_examples_tell_one_story() -> None:
 
 
 def test_the_story_holds_every_example() -> None:
-    every = (BEFORE, SERVED, NEXT_VERSION, CHECKED, BLOCKED, WITHDRAWN, PROMISED, AFTER)
+    every = (BEFORE, SERVED, NEXT_VERSION, CHECKED, BLOCKED, WITHDRAWN, PROMISED, FOUND, AFTER)
     known = {line for text in every for line in lines(text)}
     known.add("featurestore serve --address localhost:6566 --workers 2")
     known.add("featurestore serve --tokens tokens.toml --tls-certificate server.pem --tls-key server.key")
