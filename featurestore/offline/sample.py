@@ -10,7 +10,7 @@ from featurestore.errors import CorruptError
 from featurestore.model.definition import Definition
 from featurestore.model.settings import Settings
 from featurestore.model.snapshot import DataFile
-from featurestore.model.types import Timestamp
+from featurestore.model.types import FeatureType, Timestamp
 from featurestore.offline.arrow_types import to_duckdb
 from featurestore.offline.connection import connect, identifier, translated
 from featurestore.offline.newest import positioned_rows
@@ -66,7 +66,7 @@ def _sampled(
         raise CorruptError(f"{root / missing[0]} is missing: restore it from a backup, or materialize again.")
     if not stored:
         return []
-    types = {**dict(definition.keys), definition.event_time: Timestamp}
+    types: dict[str | None, FeatureType] = {**dict(definition.keys), definition.event_time: Timestamp}
     quoted = [identifier(name) for name in names]
     listed = ", ".join(quoted)
     typed = ", ".join(f"CAST({identifier(name)} AS {to_duckdb(types[name])})" for name in names)

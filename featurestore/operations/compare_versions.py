@@ -262,14 +262,14 @@ def _moved(name: str, was: Mapping[str, object], now: Mapping[str, object]) -> M
 
 def _profile(values: Mapping[str, pa.ChunkedArray[Any]], version: FeatureVersion, names: Sequence[str]) -> Profile:
     types = [(feature.name, feature.type) for feature in version.definition.features if feature.name in names]
-    return profile_table(pa.table({name: values[name] for name in names}), types, name=version.reference)
+    return profile_table(pa.table([values[name] for name in names], list(names)), types, name=version.reference)
 
 
 def _cells(
     name: str, rows: Sequence[Mapping[str, Any]], before: pa.ChunkedArray[Any], after: pa.ChunkedArray[Any]
 ) -> FeatureComparison:
     equal = rounding = differing = appeared = vanished = 0
-    examples = []
+    examples: list[tuple[Mapping[str, Any], Any, Any]] = []
     for row, was, now in zip(rows, before.to_pylist(), after.to_pylist(), strict=True):
         if repr(was) == repr(now):  # `==` would take 0.0 for -0.0 and tell NaN from NaN
             equal += 1
