@@ -17,7 +17,7 @@ __all__ = ["profile"]
 @verb(
     "profile",
     "featurestore profile airport_weather@v1",
-    "featurestore profile airport_weather@v1:temp --json",
+    "featurestore profile weather.temp --json",
     "featurestore profile delay@1",
 )
 @click.argument("node")

@@ -86,6 +86,8 @@ class ColumnProfile:
         Timestamp only: rows at exactly 00:00:00 UTC.
     embedding
         Embedding only.
+    engine
+        Of a source's column: its type as the source's engine names it.
     sample
         The column's values in the rows of `Profile.sample`, None for null; empty for lists and embeddings.
     """
@@ -114,6 +116,7 @@ class ColumnProfile:
     weekdays: tuple[int, ...] | None = None
     midnights: int | None = None
     embedding: EmbeddingShape | None = None
+    engine: str | None = None
     sample: tuple[Scalar | None, ...] = ()
 
     @property
@@ -141,6 +144,8 @@ class Profile:
         The snapshot's id, the run's digest, the source's data version, the frame's id.
     rows
         All rows.
+    looked
+        Rows that the columns tell of, where that is an even sample of a long source; None: all.
     columns
         In the schema's order. Of a snapshot keys, times and features, of a source the columns that views read, of a
         frame its feature columns.
@@ -157,10 +162,10 @@ class Profile:
     entities
         Distinct keys; None for a source.
     repeated
-        Rows whose key and event time (of a dimension: key) another row before them has: duplicated keys. For a source:
-        rows that are equal in all columns to another, as far as `distinct_rows` tells. None where unknown.
+        Rows whose key and event time (of a dimension: key) another row before them has: duplicated keys. Of a source
+        rows that equal another before them in all columns but lists. None where unknown: of a frame, a sample.
     distinct_rows
-        Distinct rows, all columns told here compared; None where not computed.
+        Of a source, distinct rows, all columns but lists compared; None elsewhere, and of a sample.
     dropped
         Reason to rows that the materialization left out (`null key`, `null event time`).
     sample
@@ -195,6 +200,7 @@ class Profile:
     method: str = "rows"
     parts: int = 1
     inexact: tuple[str, ...] = ()
+    looked: int | None = None
 
     def column(self, name: str) -> ColumnProfile | None:
         """Return a column's profile, or None if there is no such column."""
@@ -307,6 +313,7 @@ def _merged_column(a: ColumnProfile, b: ColumnProfile, sample: tuple[Scalar | No
         _both(a.weekdays, b.weekdays, lambda x, y: tuple(map(add, x, y))),
         _all(a.midnights, b.midnights),
         _both(a.embedding, b.embedding, EmbeddingShape.merged),
+        b.engine,
         sample,
     )
 

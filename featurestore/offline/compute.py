@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from featurestore.model.snapshot import DataFile
 
-__all__ = ["Engine", "Rows", "function_source"]
+__all__ = ["Engine", "Rows", "function_source", "source_window"]
 
 _COMPUTED = "__computed"
 _ORDINAL = "__ordinal"
@@ -299,7 +299,7 @@ class Engine:
             if source.name in given:
                 self._reader.register_rows(connection, source, given[source.name])
                 continue
-            where = _source_window(definition, source.name, start)
+            where = source_window(definition, source.name, start)
             self._reader.register(connection, source, where=where, place=place)
         what = f"the computation of feature view {definition.view!r}"
         with translated(what, binding=ContractError):
@@ -362,7 +362,7 @@ def _create_empty(connection: duckdb.DuckDBPyConnection, source: str, columns: M
     connection.execute(f"CREATE TEMP VIEW {identifier(source)} AS SELECT {empty} WHERE false")
 
 
-def _source_window(definition: Definition, source: str, start: datetime | None) -> tuple[str, datetime] | None:
+def source_window(definition: Definition, source: str, start: datetime | None) -> tuple[str, datetime] | None:
     """Return from where on a source is read: only where a lookback is declared and the column is known."""
     if start is None or definition.lookback is None:
         return None

@@ -190,9 +190,10 @@ def _write(
         run = Run(start, end, before, files, tuple(sorted(rows.dropped.items())), moments.newest)
         door.look(run)
         after = data_versions(context, version)
+        if after == before and profiler is not None:
+            profiles.add(run, profiler)  # reads the sources once more
+            after = data_versions(context, version)
         if after == before:
-            if profiler is not None:
-                profiles.add(run, profiler)
             return run, moments.first
         before = after
     raise SourceError(

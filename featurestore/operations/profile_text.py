@@ -39,7 +39,7 @@ def profile_text(profile: Profile) -> str:
     return outline(
         f"{profile.kind} {profile.name} {short(profile.id)}: {count(profile.rows, 'row')}",
         _rows(profile),
-        table(_TITLES, [_line(column, profile.rows) for column in profile.columns]),
+        table(_TITLES, [_line(column, column.rows) for column in profile.columns]),
         [line for column in profile.columns for line in _notes(column)],
         [f"  inexact: {reason}" for reason in profile.inexact],
     )
@@ -62,6 +62,8 @@ def _rows(profile: Profile) -> list[str]:
         lines.append(f"  keys: {about}{profile.entities.count:,} distinct")
     if profile.repeated:
         lines.append(f"  {count(profile.repeated, 'row')} with the key and time of another")
+    if profile.looked is not None:
+        lines.append(f"  columns are told of an even sample of {count(profile.looked, 'row')}")
     lines += [f"  {count(rows, 'row')} left out: {reason}" for reason, rows in profile.dropped]
     return lines
 

@@ -16,6 +16,7 @@ from featurestore.catalog import profiles
 from featurestore.errors import CorruptError
 from featurestore.model.definition import digest
 from featurestore.model.profile import Profile, merge_profiles
+from featurestore.operations.source_profiles import source_profiles
 from featurestore.quality.profile import profiler_of
 
 if TYPE_CHECKING:
@@ -55,17 +56,18 @@ class RunProfiles:
         self._context = context
         self._version = version
         self._known: dict[str, Profile] = {}
+        self._sources: list[Profile] = []
 
     def profiler(self) -> Profiler | None:
         """Return what profiles a run of the version; None where nothing is profiled."""
         return profiler_of(self._version.definition) if self._context.settings.profiles else None
 
     def add(self, run: Run, profiler: Profiler) -> None:
-        """Take the profile of a run that was just written."""
+        """Take the profile of a run that was just written, and take those of the sources it read."""
         identity = _identity(run)
-        self._known[identity] = profiler.result(
-            kind="run", name=self._version.reference, id=identity, dropped=run.dropped
-        )
+        found = profiler.result(kind="run", name=self._version.reference, id=identity, dropped=run.dropped)
+        self._known[identity] = found
+        self._sources = source_profiles(self._context, self._version, run, found)
 
     def merge(self, runs: Sequence[Run], into: Run) -> None:
         """Take note that a run holds the rows of several."""
@@ -106,6 +108,8 @@ class RunProfiles:
         if not self._context.settings.profiles:
             return
         self.save(tx, head, self.of_snapshot(head))
+        for source in self._sources:
+            profiles.save(tx, source)
         name = self._version.reference
         runs = {_identity(run): run for run in head.runs}
         profiles.forget_runs(tx, name, runs)

@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["DistinctCounter", "HistogramCounter", "TopCounter", "VolumeCounter", "counted", "moments_of"]
+__all__ = [
+    "DistinctCounter",
+    "HistogramCounter",
+    "TopCounter",
+    "VolumeCounter",
+    "counted",
+    "moments_of",
+    "sorted_counts",
+    "windows_of",
+]
 
+_SEEN = 16_384
 _DENSE = 4
 _DENSE_SLACK = 65_536
 
@@ -33,11 +43,26 @@ def counted(numbers: Ints, least: int, greatest: int) -> tuple[Ints, Ints]:
     """Return the distinct among integers in `[least, greatest]`, ascending, and how often each is there."""
     span = greatest - least + 1
     if span > _DENSE * len(numbers) + _DENSE_SLACK:
-        found, counts = np.unique(numbers, return_counts=True)
-        return found, counts
+        return sorted_counts(np.sort(numbers))
     counts = np.bincount(numbers - least, minlength=span)
     used = np.flatnonzero(counts)
     return used + least, counts[used]
+
+
+def sorted_counts(numbers: Ints) -> tuple[Ints, Ints]:
+    """Return the distinct among ascending integers, and how often each is there."""
+    first = np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]]))
+    return numbers[first], np.diff(first, append=len(numbers))
+
+
+def windows_of(times: Ints, width: int, least: int, greatest: int) -> Ints:
+    """Return `times // width`, of times between `least` and `greatest`.
+
+    Doubles are divided several times as fast. Below 2^52 a quotient that is no whole number is never rounded to one.
+    """
+    if max(greatest, -least) >= 2**52:
+        return times // width
+    return np.floor(times / width).astype(np.int64)
 
 
 def moments_of(values: Floats, counts: Ints | None = None) -> Moments:
@@ -126,26 +151,43 @@ def _joined(bins: Ints, counts: Ints) -> tuple[Ints, Ints]:
 
 
 class DistinctCounter:
-    """Keeps the least hashes."""
+    """Keeps the least hashes.
+
+    Those that were seen lately are told by a table, since a column of few values would bring them with every row.
+    """
 
     def __init__(self, most: int = DISTINCT_HASHES) -> None:
         self.least: Hashes = np.empty(0, np.uint64)
+        self._seen: Hashes | None = None
         self._most = most
         self._below: np.uint64 | None = None
 
     def add(self, hashes: Hashes) -> bool:
         """Take hashes of 64 bits, however often each; returns whether any was kept."""
         near = hashes if self._below is None else hashes[hashes < self._below]
+        if len(near) > self._most:
+            near = self._unseen(near)
         if not len(near):
             return False
         near = near >> np.uint64(64 - KEPT_BITS)
-        least = np.unique(np.concatenate([self.least, near]))[: self._most]
+        least = np.sort(np.concatenate([self.least, near]))
+        least = least[np.concatenate([[True], least[1:] != least[:-1]])][: self._most]
         if len(least) == len(self.least) and (least == self.least).all():
             return False
         self.least = least
         if len(least) == self._most:
             self._below = least[-1] << np.uint64(64 - KEPT_BITS)
         return True
+
+    def _unseen(self, hashes: Hashes) -> Hashes:
+        if self._seen is None:
+            self._seen = np.zeros(_SEEN, np.uint64)
+            return hashes
+        places = (hashes & np.uint64(_SEEN - 1)).astype(np.intp)
+        new = self._seen[places] != hashes
+        hashes = hashes[new]
+        self._seen[places[new]] = hashes
+        return hashes
 
     def result(self) -> Distinct:
         """Return the sketch."""
@@ -214,7 +256,7 @@ class VolumeCounter:
     def add(self, times: Ints, least: int, greatest: int) -> None:
         """Take times, microseconds, given the least and the greatest."""
         width = WIDTHS[self._step]
-        windows, counts = counted(times // width, least // width, greatest // width)
+        windows, counts = counted(windows_of(times, width, least, greatest), least // width, greatest // width)
         windows, counts = np.concatenate([self._windows, windows]), np.concatenate([self._counts, counts])
         order = np.argsort(windows, kind="stable")
         windows, counts = _joined(windows[order], counts[order])

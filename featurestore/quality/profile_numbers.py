@@ -21,6 +21,8 @@ from featurestore.quality.profile_counts import (
     TopCounter,
     counted,
     moments_of,
+    sorted_counts,
+    windows_of,
 )
 from featurestore.quality.profile_hashes import as_numbers, hash_numbers, hash_words, ordered
 
@@ -134,7 +136,7 @@ class NumberColumn:
             step = total // _LOOKED
             starts = np.arange(0, total - step + 1, step)
             places = places[starts + self._random.integers(0, step, len(starts))]
-        found, counts = np.unique(places, return_counts=True)
+        found, counts = sorted_counts(np.sort(places))
         self._top.add(_numbers_at(found).__getitem__, counts, total=total, looked=len(places))
 
     def _finite(self, array: Column, numbers: Floats) -> tuple[Column, Floats]:
@@ -173,13 +175,16 @@ class NumberColumn:
 
     def _clock(self, array: Column) -> None:
         times: Ints = array.cast(pa.timestamp("us", array.type.tz)).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        hours = times // _HOUR
-        found, counts = counted(hours, int(hours.min()), int(hours.max()))
+        least, greatest = int(times.min()), int(times.max())
+        hours = windows_of(times, _HOUR, least, greatest)
+        found, counts = counted(hours, least // _HOUR, greatest // _HOUR)
         self._hours += np.bincount((found + 24 * _EPOCH_WEEKDAY) % (24 * 7), weights=counts, minlength=24 * 7).astype(
             np.int64
         )
         if (found % 24 == 0).any():
-            self._midnights += int(np.count_nonzero(times % (24 * _HOUR) == 0))
+            self._midnights += int(
+                np.count_nonzero(windows_of(times, 24 * _HOUR, least, greatest) * (24 * _HOUR) == times)
+            )
 
     def _told(self, value: float) -> Scalar:
         if self._type.kind == "Bool":

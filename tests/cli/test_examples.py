@@ -119,7 +119,7 @@ featurestore refresh
 featurestore refresh airport_weather --until 2013-08-01 --no-publish
 featurestore compact airport_weather@v1
 featurestore profile airport_weather@v1
-featurestore profile airport_weather@v1:temp --json
+featurestore profile weather.temp --json
 featurestore profile delay@1
 featurestore detect airport_weather
 featurestore detect airport_weather@v2 --against airport_weather@v1

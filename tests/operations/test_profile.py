@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 import featurestore as fs
 from featurestore.catalog import profiles
 from featurestore.model.profile import ColumnProfile, Profile
+from featurestore.operations import source_profiles
 from tests.operations.conftest import ViewMaker, hour, weather
 
 SAME = ("rows", "nulls", "zeros", "negatives", "least", "greatest", "histogram", "distinct", "sample")
@@ -115,6 +117,75 @@ def test_a_snapshot_without_a_profile_gets_it_when_asked(
     assert kept(store, "snapshot") == [snapshot.id]
     store.apply([view(ttl=None)])
     same(store.profile(store.materialize("airport_weather")), store.profile(snapshot))
+
+
+def test_the_source_columns_read_are_profiled_at_their_data_version(
+    folder: Path, store: fs.FeatureStore, view: ViewMaker
+) -> None:
+    rows = weather()
+    pl.concat([rows, rows.head(3)]).with_columns(humid=pl.lit(1)).write_parquet(folder / "weather" / "0.parquet")
+    store.apply([view(sql="select distinct origin, time_hour, temp from weather")])
+    first = store.materialize("airport_weather")
+    found = store.profile("weather")
+    assert (found.kind, found.name, found.id) == ("source", "weather", first.runs[0].sources[0].data_version)
+    assert (found.rows, found.repeated, first.rows) == (99, 3, 96)
+    assert found.distinct_rows is not None
+    assert found.distinct_rows.count == 96
+    assert {item.name: item.engine for item in found.columns} == {
+        "origin": "VARCHAR",
+        "temp": "DOUBLE",
+        "time_hour": "TIMESTAMP WITH TIME ZONE",
+    }
+    assert [item.name for item in store.profile("weather.temp").columns] == ["temp"]
+    assert store.profile(f"weather@{found.id}") == found
+    with pytest.raises(fs.NotFoundError, match="does not tell of 'humid': no feature reads that column"):
+        store.profile("weather.humid")
+    store.apply([view(sql="select distinct origin, time_hour, humid from weather")])
+    store.materialize("airport_weather")
+    assert {item.name for item in store.profile("weather").columns} == {"humid", "origin", "temp", "time_hour"}
+    rows.write_parquet(folder / "weather" / "0.parquet")
+    store.materialize("airport_weather@v1")
+    assert store.profile("weather").rows == 96
+    assert store.profile(f"weather@{found.id}").rows == 99
+
+
+def test_a_view_of_columns_as_they_are_profiles_its_source_on_the_way(
+    store: fs.FeatureStore, view: ViewMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(source_profiles, "scan_source")
+    store.apply([view(sql=None)])
+    store.materialize("airport_weather")
+    assert column(store.profile("weather"), "wind").nulls == weather()["wind"].null_count()
+
+
+def test_of_a_long_source_a_sample_is_told(
+    store: fs.FeatureStore, view: ViewMaker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_profiles, "_MOST", 20_000)
+    weather(range(100_000)).write_parquet(folder / "weather" / "0.parquet")
+    store.apply([view()])
+    store.materialize("airport_weather")
+    found = store.profile("weather")
+    assert (found.rows, found.repeated) == (200_000, None)
+    assert found.looked is not None
+    assert 8_000 < found.looked < 40_000
+    assert column(found, "wind").share("nulls") == pytest.approx(0.2, abs=0.01)
+
+
+def test_where_a_part_of_a_source_is_read_the_profile_says_so(store: fs.FeatureStore, view: ViewMaker) -> None:
+    store.apply([view(lookback=timedelta(hours=2))])
+    store.materialize("airport_weather", start=hour(10))
+    found = store.profile("weather")
+    assert found.inexact == ("only rows with time_hour from 2013-07-01 08:00:00Z on were read",)
+    assert found.rows == 80
+    store.materialize("airport_weather")
+    assert (store.profile("weather").rows, store.profile("weather").inexact) == (96, ())
+
+
+def test_a_source_that_nothing_read_has_no_profile(store: fs.FeatureStore, view: ViewMaker) -> None:
+    store.apply([view()])
+    with pytest.raises(fs.NotFoundError, match="'weather' has no profile: it is taken when"):
+        store.profile("weather")
 
 
 def test_a_model_is_told_by_the_frame_it_was_trained_on(
