@@ -17,6 +17,7 @@ __all__ = [
     "KEPT_BITS",
     "Column",
     "Hashes",
+    "as_micros",
     "as_numbers",
     "combined",
     "hash_column",
@@ -137,6 +138,11 @@ def _as_text(array: Column) -> Column:
     return pa.array([repr(value) for value in array.to_pylist()], pa.string())
 
 
+def as_micros(array: Column) -> Column:
+    """Return times as microseconds since 1970 in Int64, where they lie if that is how they are stored."""
+    return array.view(pa.int64()) if array.type.unit == "us" else array.cast(pa.timestamp("us")).cast(pa.int64())
+
+
 def as_numbers(array: Column) -> npt.NDArray[np.float64]:
     """Return an array without nulls as doubles: dates as days, times as microseconds since 1970, Bool as 0 and 1."""
     kind = array.type
@@ -145,7 +151,7 @@ def as_numbers(array: Column) -> npt.NDArray[np.float64]:
     elif pa.types.is_date32(kind):
         array = array.cast(pa.int32())
     elif pa.types.is_timestamp(kind):
-        array = array.cast(pa.timestamp("us", kind.tz)).cast(pa.int64())
+        array = as_micros(array)
     elif pa.types.is_decimal(kind):
         array = array.cast(pa.float64())
     values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)

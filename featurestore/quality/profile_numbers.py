@@ -24,7 +24,7 @@ from featurestore.quality.profile_counts import (
     sorted_counts,
     windows_of,
 )
-from featurestore.quality.profile_hashes import as_numbers, hash_numbers, hash_words, ordered
+from featurestore.quality.profile_hashes import as_micros, as_numbers, hash_numbers, hash_words, ordered
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -141,12 +141,9 @@ class NumberColumn:
 
     def _finite(self, array: Column, numbers: Floats) -> tuple[Column, Floats]:
         """Count what is not finite and return the rest."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(numbers.sum()):
-                return array, numbers
-        finite = np.isfinite(numbers)
-        if finite.all():  # their sum is beyond the greatest double
+        if np.isfinite(numbers.min()) and np.isfinite(numbers.max()):  # NaN is the least and the greatest of all
             return array, numbers
+        finite = np.isfinite(numbers)
         nans = int(np.count_nonzero(np.isnan(numbers)))
         if nans:
             self._nans += nans
@@ -174,7 +171,7 @@ class NumberColumn:
         self._greatest = greatest if self._greatest is None else max(self._greatest, greatest)
 
     def _clock(self, array: Column) -> None:
-        times: Ints = array.cast(pa.timestamp("us", array.type.tz)).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        times: Ints = as_micros(array).to_numpy(zero_copy_only=False)
         least, greatest = int(times.min()), int(times.max())
         hours = windows_of(times, _HOUR, least, greatest)
         found, counts = counted(hours, least // _HOUR, greatest // _HOUR)

@@ -55,6 +55,7 @@ class TextColumn:
         self._distinct, self._top, self._lengths = DistinctCounter(), TopCounter(), HistogramCounter()
         self._least_hashes = DistinctCounter(TEXTS)
         self._texts: dict[int, str] = {}
+        self._few = False
         self._random = np.random.default_rng(7)
 
     def add(self, array: Column) -> None:
@@ -66,9 +67,10 @@ class TextColumn:
         total = len(array)
         if not total:
             return
-        sample = array if total <= 2 * _LOOKED else array.take(self._even(total))
+        sample = array if self._few or total <= 2 * _LOOKED else array.take(self._even(total))
         values, counts = _distinct_of(sample)
-        if sample is not array and len(values) <= len(sample) // 2:
+        self._few = len(values) <= len(sample) // 2
+        if self._few and sample is not array:
             sample = array
             values, counts = _distinct_of(array)
         whole = sample is array
