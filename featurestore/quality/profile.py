@@ -13,7 +13,15 @@ from featurestore.offline.arrow_types import to_arrow
 from featurestore.offline.output import output_columns
 from featurestore.offline.values import default_from_json
 from featurestore.quality.profile_counts import DistinctCounter, HistogramCounter, VolumeCounter, counted
-from featurestore.quality.profile_hashes import KEPT_BITS, as_micros, as_numbers, combined, hash_column, hash_words, ordered
+from featurestore.quality.profile_hashes import (
+    KEPT_BITS,
+    as_micros,
+    as_numbers,
+    combined,
+    hash_column,
+    hash_words,
+    ordered,
+)
 from featurestore.quality.profile_lists import EmbeddingColumn, ListColumn
 from featurestore.quality.profile_numbers import NumberColumn
 from featurestore.quality.profile_texts import TextColumn
