@@ -148,6 +148,7 @@ def compare(folder: Path, rows: int, pairs: int, shape: str) -> dict[str, Any]:
     """Measure pairs of one shape."""
     write_source(folder / "source" / "0.parquet", rows, shape)
     found: dict[str, list[dict[str, Any]]] = {"without": [], "with": []}
+    size = 0
     for pair in range(pairs + 1):  # the first warms the page cache, and is checked
         order = ("without", "with") if pair % 2 else ("with", "without")
         both = {name: materialized(folder, shape, profiles=name == "with") for name in order}
@@ -200,9 +201,9 @@ def main() -> None:
     print(f"{'':10}" + "".join(f"{head:>15}" for head in heads))
     for shape, result in results.items():
         without, profiled = result["without"], result["with"]
-        cells = (f"{without['seconds']:.2f}", f"{profiled['seconds']:.2f}", f"{result['ratio']:.2f}x")
-        cells += (f"{result['cpu_ratio']:.2f}x", f"{without['peak']:.0f} MiB", f"{profiled['peak']:.0f} MiB")
-        cells += (f"{result['bytes_per_column']:,.0f}",)
+        cells = [f"{without['seconds']:.2f}", f"{profiled['seconds']:.2f}", f"{result['ratio']:.2f}x"]
+        cells += [f"{result['cpu_ratio']:.2f}x", f"{without['peak']:.0f} MiB", f"{profiled['peak']:.0f} MiB"]
+        cells.append(f"{result['bytes_per_column']:,.0f}")
         print(f"{shape:10}" + "".join(f"{cell:>15}" for cell in cells))
         held = "yes" if result["ratio"] <= BAR else "no"
         print(f"{'':10}ratios of the pairs {result['ratios']}; at most {BAR}x: {held}")
