@@ -55,6 +55,7 @@ proto-baseline: tools/buf/node_modules/.installed  ## at a release: from now on 
 
 bench: .venv/.installed-dev  ## the benchmarks, each checks its results before it times (SCALE=small for a quick look)
 	$(BIN)/python -m benchmarks.offline --scale $(SCALE)
+	$(BIN)/python -m benchmarks.lineage $(if $(filter small,$(SCALE)),--views 10)
 	@for file in $(wildcard benchmarks/bench_*.py benchmarks/*/bench_*.py); do \
 	    echo "== $$file" && $(BIN)/python -m "$$(echo "$${file%.py}" | tr / .)" || exit 1; \
 	done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -99,8 +98,4 @@ def server() -> Iterator[Callable[[], str]]:
     from tests.postgres_servers import postgres_process
 
     with postgres_process("shared_buffers=512MB", "work_mem=32MB", "max_wal_size=8GB") as process:
-        os.environ["FEATURESTORE_CATALOG"] = process.url()
-        try:
-            yield process.database
-        finally:
-            del os.environ["FEATURESTORE_CATALOG"]
+        yield process.database

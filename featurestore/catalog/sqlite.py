@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sqlite"]
 
+_CACHE_KIB = 64 * 1024
 _WRITES = "featurestore_write"
 
 
@@ -75,6 +76,7 @@ class Sqlite:
             f"busy_timeout = {int(self._busy_seconds * 1000)}",
             "journal_mode = wal",
             "synchronous = full",
+            f"cache_size = -{_CACHE_KIB}",
             "foreign_keys = on",
         ):
             connection.execute(f"pragma {pragma}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, select
 
 from featurestore.catalog import changes as recorded
-from featurestore.catalog import schema
+from featurestore.catalog import graph, schema
 from featurestore.lineage.reads import Reading, batches, definitions, is_model, live_reads
 from featurestore.lineage.text import count, moment, outline, short, some
 from featurestore.model.names import fold
@@ -118,16 +118,26 @@ class _Facts:
     def __init__(self, connection: Connection, readings: Sequence[Reading]) -> None:
         wanted = {(reading.view, reading.locked) for reading in readings}
         self.current = _current(connection, {view for view, _ in wanted})
-        newest = {(view, self.current[view]["number"]) for view, _ in wanted}
-        self.definitions = definitions(connection, wanted | newest)
+        self.sources = _sources(connection, wanted)
         self.trained = _trained(connection, {reading.deployment.reference for reading in readings})
-        self.heads = _heads(connection, wanted)
-        self.compacted = _compacted(connection, wanted)
-        self.snapshots: dict[str, Mapping[str, Any]] = {}
-        sources = {source.name for key in wanted for source in self.definitions[key].sources}
-        self.changes = _schema_changes(connection, sources)
+        compacted = _compacted(connection, wanted)
+        self.heads = {key: _Heads(found, compacted) for key, found in _heads(connection, wanted).items()}
+        self.snapshots = _snapshots(connection, {heads.all[-1] for heads in self.heads.values()})
+        self.changes = _schema_changes(connection, {source for found in self.sources.values() for source in found})
         self.last_change = max((change.id for found in self.changes.values() for change in found), default=0)
         self.connection = connection
+        self.definitions = self._definitions(readings, wanted)
+
+    def _definitions(
+        self, readings: Sequence[Reading], wanted: set[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Definition]:
+        """Return the definitions that are compared: most models read what was applied last, and no schema moved."""
+        moved = {key for key in wanted if self.current[key[0]]["number"] != key[1]}
+        moved |= {(view, self.current[view]["number"]) for view, _ in moved}
+        for reading in readings:
+            if self.trained[reading.deployment.reference]["sequence"] < self.last_change:
+                moved.add((reading.view, reading.locked))
+        return definitions(self.connection, moved)
 
     def code(self, live: Sequence[Reading]) -> Iterable[StaleReason]:
         for (view, locked), group in _by_version(live).items():
@@ -156,16 +166,13 @@ class _Facts:
     def data(self, live: Sequence[Reading]) -> Iterable[StaleReason]:
         pins = self.trained[live[0].deployment.reference]["pins"]
         for (view, locked), group in _by_version(live).items():
-            heads = self.heads.get((fold(view), locked), [])
-            pinned = pins.get(f"{view}@v{locked}")
-            last = max((place for place, head in enumerate(heads) if head == pinned), default=-1)
-            newer = [head for head in dict.fromkeys(heads[last + 1 :]) if head not in self.compacted]
-            if not newer:
+            heads = self.heads.get((fold(view), locked))
+            number, newest = (0, "") if heads is None else heads.since(pins.get(f"{view}@v{locked}"))
+            if not number:
                 continue
-            snapshot = self._snapshot(newer[-1])
-            data = ", ".join(f"{item['source']} {short(item['data_version'])}" for item in snapshot["sources"])
-            text = f"{view}@v{locked} has {count(len(newer), 'newer snapshot')}, the last from {data}"
-            yield self._reason("data", f"snapshot/{newer[-1]}", text, snapshot["at"], group, actor=snapshot["actor"])
+            snapshot = self._snapshot(newest)
+            text = f"{view}@v{locked} has {count(number, 'newer snapshot')}, the last from {snapshot['data']}"
+            yield self._reason("data", f"snapshot/{newest}", text, snapshot["at"], group, actor=snapshot["actor"])
 
     def schema(self, live: Sequence[Reading]) -> Iterable[StaleReason]:
         since = self.trained[live[0].deployment.reference]["sequence"]
@@ -213,9 +220,8 @@ class _Facts:
         only: str | None = None,
     ) -> StaleReason:
         first = readings[0]
-        names = {
-            source.name for reading in readings for source in self.definitions[reading.view, reading.locked].sources
-        }
+        versions = {(reading.view, reading.locked) for reading in readings}
+        names = {source for version in versions for source in self.sources[version]}
         sources = tuple(sorted(names)) if only is None else (only,)
         features = tuple(sorted({reading.locked_reference for reading in readings}))
         path = (some(sources), some(features, 2), first.deployment.reference, first.deployment.endpoint)
@@ -233,18 +239,27 @@ class _Facts:
         return found
 
     def _snapshot(self, snapshot: str) -> Mapping[str, Any]:
-        """Return when a snapshot was made, by whom, and what its last run read."""
         if snapshot not in self.snapshots:
-            table, nodes = schema.snapshots, schema.assets
-            statement = (
-                select(table.c.created_at, table.c.runs, nodes.c.actor)
-                .outerjoin(nodes, and_(nodes.c.kind == "snapshot", nodes.c.folded == table.c.id))
-                .where(table.c.id == snapshot)
-            )
-            row = self.connection.execute(statement).one()
-            sources = row.runs[-1]["sources"] if row.runs else []
-            self.snapshots[snapshot] = {"at": row.created_at, "sources": sources, "actor": row.actor or ""}
+            self.snapshots |= _snapshots(self.connection, [snapshot])
         return self.snapshots[snapshot]
+
+
+class _Heads:
+    """The snapshots that were a version's head, oldest first, and which of them hold the rows of the one before."""
+
+    def __init__(self, heads: list[str], compacted: set[str]) -> None:
+        self.all = heads
+        self._compacted = compacted
+        self._places = {head: place for place, head in enumerate(heads)}
+        self._plain = len(self._places) == len(heads) and compacted.isdisjoint(heads)
+
+    def since(self, pinned: str | None) -> tuple[int, str]:
+        """Return how many newer snapshots of other rows there are than a pinned one, and the newest of them."""
+        last = self._places.get(pinned or "", -1)
+        if self._plain:
+            return len(self.all) - last - 1, self.all[-1]
+        newer = [head for head in dict.fromkeys(self.all[last + 1 :]) if head not in self._compacted]
+        return len(newer), newer[-1] if newer else ""
 
 
 def _by_version(live: Sequence[Reading]) -> dict[tuple[str, int], list[Reading]]:
@@ -313,24 +328,57 @@ def _trained(connection: Connection, models: Iterable[str]) -> dict[str, dict[st
 def _heads(connection: Connection, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[str]]:
     """Return the snapshots that were heads, oldest first, by `(folded view, number)`."""
     heads, versions, views = schema.heads, schema.feature_versions, schema.views
-    found: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for part in batches({fold(view) for view, _ in wanted}):
-        statement = (
-            select(views.c.folded, versions.c.number, heads.c.snapshot_id)
-            .join(versions, versions.c.id == heads.c.version_id)
+    named = {(fold(view), number) for view, number in wanted}
+    rows = {
+        row.id: (row.folded, row.number)
+        for part in batches({view for view, _ in named})
+        for row in connection.execute(
+            select(versions.c.id, views.c.folded, versions.c.number)
             .join(views, views.c.id == versions.c.view_id)
             .where(views.c.folded.in_(part))
-            .order_by(heads.c.id)
+        ).all()
+        if (row.folded, row.number) in named
+    }
+    found: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for part in batches(rows):
+        statement = select(heads.c.version_id, heads.c.snapshot_id).where(heads.c.version_id.in_(part))
+        for version, snapshot in connection.execute(statement.order_by(heads.c.id)).all():
+            found[rows[version]].append(snapshot)
+    return found
+
+
+def _sources(connection: Connection, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], list[str]]:
+    """Return the names of the sources that versions read, by `(view, number)`."""
+    nodes = {graph.Asset("version", f"{view}@v{number}"): (view, number) for view, number in wanted}
+    rows = graph.rows_of(connection, nodes)
+    found: dict[tuple[str, int], list[str]] = {key: [] for key in nodes.values()}
+    for near, _, _, source in graph.links(connection, rows, "up", columns=False, kinds=("read by",)):
+        found[nodes[rows[near]]].append(source.key)
+    return found
+
+
+def _snapshots(connection: Connection, snapshots: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return when snapshots were made, by whom, and what the last run of each read, for people."""
+    table, nodes = schema.snapshots, schema.assets
+    found = {}
+    for part in batches(snapshots):
+        statement = (
+            select(table.c.id, table.c.created_at, table.c.runs, nodes.c.actor)
+            .outerjoin(nodes, and_(nodes.c.kind == "snapshot", nodes.c.folded == table.c.id))
+            .where(table.c.id.in_(part))
         )
-        for row in connection.execute(statement):
-            found[row.folded, row.number].append(row.snapshot_id)
+        for row in connection.execute(statement).all():
+            read = row.runs[-1]["sources"] if row.runs else []
+            data = ", ".join(f"{item['source']} {short(item['data_version'])}" for item in read)
+            found[row.id] = {"at": row.created_at, "data": data, "actor": row.actor or ""}
     return found
 
 
 def _compacted(connection: Connection, wanted: Iterable[tuple[str, int]]) -> set[str]:
     """Return the snapshots that hold the rows of the head before them."""
-    found = recorded.between(connection, subjects={"version": {f"{view}@v{number}" for view, number in wanted}})
-    return {str(change.detail["snapshot"]) for change in found if change.kind == "compacted"}
+    versions = {f"{view}@v{number}" for view, number in wanted}
+    found = recorded.between(connection, subjects={"version": versions}, kinds=("compacted",))
+    return {str(change.detail["snapshot"]) for change in found}
 
 
 def _schema_changes(connection: Connection, sources: Iterable[str]) -> dict[str, list[Change]]:
