@@ -1,9 +1,9 @@
 """The graph's questions over a catalog of up to a million nodes: `python -m benchmarks.lineage`.
 
-A small history is told through the functions in which verbs end and in bulk, and every row is compared; then larger ones
-are told in bulk, to SQLite and to a PostgreSQL server of our own, and each question is asked many times of things drawn at
-random: in process, after one call that is not counted, and as a command line, start included. What was built lies in
-`.bench/lineage` for the next run.
+A small history is told through the functions in which verbs end and in bulk, and every row is compared; then larger
+ones are told in bulk, to SQLite and to a PostgreSQL server of our own, and each question is asked many times of things
+drawn at random: in process, after one call that is not counted, and as a command line, start included. What was built
+for SQLite lies in `.bench/lineage` for the next run.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ def gate(store: FeatureStore, world: World, shape: Shape) -> Iterator[tuple[str,
 @click.option("--commands/--no-commands", default=True, help="Start command lines too.")
 @click.option("--folder", default=".bench/lineage", show_default=True, type=click.Path(path_type=Path))
 def main(views: str, databases: tuple[str, ...], only: str, folder: Path, *, commands: bool) -> None:
+    """Measure; the module's docstring is the help."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     check(folder)
