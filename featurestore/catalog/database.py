@@ -67,12 +67,15 @@ class Transaction:
         Who acts.
     recorded
         What was added to the history so far.
+    known
+        Rows of nodes, and edges, that were looked up or added: nobody else writes meanwhile, and none is ever altered.
     """
 
     connection: Connection
     now: datetime
     actor: str
     recorded: list[Change] = field(default_factory=list)
+    known: dict[tuple[str | int, ...], int] = field(default_factory=dict)
 
     def record(self, kind: str, asset_kind: str, subject: str, reason: str = "", **detail: Any) -> int:  # noqa: ANN401
         """Add a row to the history of changes and return its sequence number."""

@@ -97,13 +97,14 @@ class Making:
 
 def node(tx: Transaction, kind: str, key: str, code: CodeState = _NOWHERE) -> int:
     """Return a node's row, which is made, from `code`, if it is new."""
-    table = schema.assets
-    found = select(table.c.id).where(table.c.kind == kind, table.c.folded == fold(key))
-    row = tx.connection.execute(found).scalar()
-    if row is not None:
-        return int(row)
-    made = {"created_at": tx.now, "actor": tx.actor, "git_commit": code.commit, "git_dirty": code.dirty}
-    return tx.insert(table, kind=kind, key=key, folded=fold(key), **made)
+    named = (kind, fold(key))
+    if named not in tx.known:
+        table = schema.assets
+        found = select(table.c.id).where(table.c.kind == kind, table.c.folded == named[1])
+        row = tx.connection.execute(found).scalar()
+        made = {"created_at": tx.now, "actor": tx.actor, "git_commit": code.commit, "git_dirty": code.dirty}
+        tx.known[named] = int(row) if row is not None else tx.insert(table, kind=kind, key=key, folded=named[1], **made)
+    return tx.known[named]
 
 
 def link(
@@ -122,6 +123,9 @@ def link(
     """
     table = schema.column_edges if kind in {"DIRECT", "INDIRECT"} else schema.edges
     edge = {"upstream": node(tx, *upstream, code), "downstream": node(tx, *downstream, code), "kind": kind}
+    if tuple(edge.values()) in tx.known:
+        return False
+    tx.known[tuple(edge.values())] = 1
     known = select(table.c.at).where(*(table.c[name] == value for name, value in edge.items()))
     if tx.connection.execute(known).first() is not None:
         return False

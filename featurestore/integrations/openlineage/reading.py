@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +117,12 @@ def _lines(file: str | os.PathLike[str] | Iterable[str | bytes]) -> Iterable[str
     path = Path(file)
     if not path.is_file():
         raise NotFoundError(f"there is no file {str(path)!r}: name one that holds an OpenLineage event a line, or '-'.")
-    return path.read_bytes().splitlines()
+    return _lines_of(path)
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
 
 
 class _Import:
