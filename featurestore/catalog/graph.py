@@ -122,7 +122,11 @@ def link(
         Whether the edge was new.
     """
     table = schema.column_edges if kind in {"DIRECT", "INDIRECT"} else schema.edges
-    edge = {"upstream": node(tx, *upstream, code), "downstream": node(tx, *downstream, code), "kind": kind}
+    edge: dict[str, str | int] = {
+        "upstream": node(tx, *upstream, code),
+        "downstream": node(tx, *downstream, code),
+        "kind": kind,
+    }
     if tuple(edge.values()) in tx.known:
         return False
     tx.known[tuple(edge.values())] = 1
