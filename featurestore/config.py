@@ -19,10 +19,11 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from featurestore.catalog.place import check_folder, check_setting
 from featurestore.errors import ConfigError, DefinitionError, NotFoundError, RequestError, nearest
 from featurestore.model.finding import KINDS as FINDINGS
+from featurestore.model.finding import SEVERITIES as FOUND
 from featurestore.model.finding import read_checks
 from featurestore.model.policy import ACTIONS, KINDS, REACHES, SEVERITIES, Policy
 from featurestore.model.serving import ROLE_NAMES, ServingSettings
-from featurestore.model.settings import OpenLineageSettings, Settings
+from featurestore.model.settings import AlertSettings, OpenLineageSettings, Settings
 from featurestore.model.times import parse_duration
 from featurestore.online.address import Address
 
@@ -40,6 +41,7 @@ _SERVING = "serving"
 _POLICY = "policy"
 _CHECKS = "checks"
 _OPENLINEAGE = "openlineage"
+_ALERTS = "alerts"
 _SECRET = {"catalog", "online", "token", "url"}
 """Settings that may hold a password: they are not shown."""
 
@@ -169,6 +171,21 @@ class _OpenLineage(_Read):
     datasets: dict[str, str] = Field(default_factory=dict)
 
 
+class _Alerts(_Read):
+    """`[alerts]` as it is read and checked; the defaults are those of `AlertSettings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=f"{PREFIX}{_ALERTS.upper()}_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    url: str | None = Field(None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    command: tuple[str, ...] = ()
+    severity: str = Field(AlertSettings().severity, pattern=f"^({'|'.join(FOUND)})$")
+    token: str | None = None
+    timeout: float = Field(AlertSettings().timeout, gt=0, le=600)
+    linger: float = Field(AlertSettings().linger, ge=0, le=600)
+
+
 def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = True) -> tuple[Path, Settings]:
     """Return the store's folder, absolute, and its settings.
 
@@ -196,11 +213,12 @@ def load(path_or_toml: str | os.PathLike[str] | None = None, *, create: bool = T
         checks = _checks(values.pop(_CHECKS, {}), str(path))
         root = path.parent / Path(str(values.pop(_STORE, DEFAULT_FOLDER))).expanduser()
         lineage = _openlineage(values.pop(_OPENLINEAGE, {}), path)
+        alerts = _alerts(values.pop(_ALERTS, {}), path)
         settings = _settings(values, str(path))
     else:
         root, settings, policy, checks = path, _settings({}, "the environment"), Policy(), {}
-        lineage = _openlineage({}, path)
-    settings = replace(settings, policy=policy, openlineage=lineage, checks=checks)
+        lineage, alerts = _openlineage({}, path), _alerts({}, path)
+    settings = replace(settings, policy=policy, openlineage=lineage, alerts=alerts, checks=checks)
     return _check_folder(root.absolute(), settings.catalog, create=create), settings
 
 
@@ -332,7 +350,11 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"the configuration {str(path)!r} cannot be read: {error}."
         raise ConfigError(message) from error
-    known = [_STORE, _SERVING, *(item.name for item in fields(Settings))]  # `policy` and `openlineage` are tables
+    known = [
+        _STORE,
+        _SERVING,
+        *(item.name for item in fields(Settings)),
+    ]  # some are tables
     for key in values:
         if key not in known:
             message = f"{str(path)!r} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
@@ -348,16 +370,28 @@ def _settings(values: dict[str, Any], where: str) -> Settings:
     return Settings(**{name: getattr(checked, name) for name in _Sources.model_fields})
 
 
-def _openlineage(table: object, path: Path) -> OpenLineageSettings:
-    where = f"[{_OPENLINEAGE}] in {str(path)!r}"
+def _table(table: object, name: str, kind: type[Any], path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return a table of the .toml whose keys are all fields of a kind of settings, and the fields' names."""
     if not isinstance(table, dict):
-        message = f"'{_OPENLINEAGE}' in {str(path)!r} is not a table: write its settings below a line [{_OPENLINEAGE}]."
+        message = f"'{name}' in {str(path)!r} is not a table: write its settings below a line [{name}]."
         raise ConfigError(message)
-    known = [item.name for item in fields(OpenLineageSettings)]
+    known = [item.name for item in fields(kind)]
     for key in table:
         if key not in known:
-            message = f"{where} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
+            message = f"[{name}] in {str(path)!r} has the unknown key {key!r}.{nearest(key, known, limit=len(known))}"
             raise ConfigError(message)
+    return table, known
+
+
+def _alerts(given: object, path: Path) -> AlertSettings:
+    table, known = _table(given, _ALERTS, AlertSettings, path)
+    read = _checked(_Alerts, table, f"[{_ALERTS}] in {str(path)!r}")
+    return AlertSettings(**{name: getattr(read, name) for name in known})
+
+
+def _openlineage(given: object, path: Path) -> OpenLineageSettings:
+    where = f"[{_OPENLINEAGE}] in {str(path)!r}"
+    table, known = _table(given, _OPENLINEAGE, OpenLineageSettings, path)
     if isinstance(table.get("file"), str):
         table["file"] = str(path.parent / Path(table["file"]).expanduser())  # relative to the .toml
     read = _checked(_OpenLineage, table, where)

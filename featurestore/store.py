@@ -764,8 +764,12 @@ class FeatureStore:
 
 def _listeners(settings: Settings) -> list[str]:
     """Return the modules of the integrations that are told what the store does; by name, for they stand above it."""
-    told = settings.openlineage.url is not None or settings.openlineage.file is not None
-    return ["featurestore.integrations.openlineage"] if told else []
+    lineage, alerts = settings.openlineage, settings.alerts
+    told = {
+        "openlineage": lineage.url is not None or lineage.file is not None,
+        "alerts": alerts.url is not None or bool(alerts.command),
+    }
+    return [f"featurestore.integrations.{name}" for name, wanted in told.items() if wanted]
 
 
 def _time(value: Time | None) -> datetime | None:

@@ -31,7 +31,9 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_every_setting_can_be_configured() -> None:
-    assert {*_Sources.model_fields, "policy", "openlineage", "checks"} == {item.name for item in fields(Settings)}
+    assert {*_Sources.model_fields, "policy", "openlineage", "alerts", "checks"} == {
+        item.name for item in fields(Settings)
+    }
     assert set(_OpenLineage.model_fields) == {item.name for item in fields(OpenLineageSettings)}
     assert OpenLineageSettings(**_OpenLineage.model_validate({}).model_dump()) == OpenLineageSettings()
     assert Settings(**_Sources.model_validate({}).model_dump()) == Settings()

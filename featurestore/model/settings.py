@@ -8,7 +8,7 @@ from typing import Any
 
 from featurestore.model.policy import Policy
 
-__all__ = ["OpenLineageSettings", "Settings"]
+__all__ = ["AlertSettings", "OpenLineageSettings", "Settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,34 @@ class OpenLineageSettings:
     linger: float = 2.0
     repository: str | None = None
     datasets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Who is told at once of what is wrong with the data.
+
+    Attributes
+    ----------
+    url
+        A webhook: each alert is posted to it as JSON. None where there is none.
+    command
+        A program and its arguments, given each alert as JSON on standard input. Empty where there is none.
+    severity
+        The least that is told: `"notice"`, `"warning"` or `"blocking"`. Rows in quarantine are blocking.
+    token
+        Sent to `url` as a bearer token. It is never shown.
+    timeout
+        Seconds that one request, or one run of the command, may take.
+    linger
+        Seconds for which closing the store waits until what it has told is sent; what is not waits for the next alert.
+    """
+
+    url: str | None = None
+    command: tuple[str, ...] = ()
+    severity: str = "warning"
+    token: str | None = field(default=None, repr=False)
+    timeout: float = 5.0
+    linger: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +118,8 @@ class Settings:
         What proposed changes may do to those they reach.
     openlineage
         Whom OpenLineage events are sent to.
+    alerts
+        Who is told at once of what is wrong with the data.
     """
 
     memory_limit: str = "2GB"
@@ -108,3 +138,4 @@ class Settings:
     catalog: str = field(default="sqlite", repr=False)
     policy: Policy = field(default_factory=Policy)
     openlineage: OpenLineageSettings = field(default_factory=OpenLineageSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)

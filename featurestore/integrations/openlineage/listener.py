@@ -6,17 +6,16 @@ next process that changes the store, and by `featurestore export openlineage`.
 
 from __future__ import annotations
 
-import atexit
 import logging
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from featurestore.errors import ConfigError, FeatureStoreError
+from featurestore.errors import ConfigError
 from featurestore.integrations.openlineage.datasets import Datasets
 from featurestore.integrations.openlineage.events import Events, history
-from featurestore.integrations.openlineage.outbox import Outbox
 from featurestore.integrations.openlineage.transport import transport
+from featurestore.integrations.outbox import Outbox
+from featurestore.integrations.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,6 @@ __all__ = ["Sent", "listen", "send_history", "send_pending"]
 
 _log = logging.getLogger("featurestore.openlineage")
 
-_AGAIN_SECONDS = 30.0
 FOLDER = "openlineage"
 """The outbox, in the store's folder."""
 
@@ -86,14 +84,20 @@ def listen(context: Context) -> None:
     """Tell others what this store does, as its settings say."""
     settings = context.settings.openlineage
     events = Events(Datasets(context.root, settings), settings.repository)
-    sender = _Sender(Outbox(context.root / FOLDER), transport(settings), settings.linger)
+    sender = Sender(
+        Outbox(context.root / FOLDER),
+        transport(settings),
+        linger=settings.linger,
+        what="OpenLineage",
+        advice="They are sent with what comes next, or by `featurestore export openlineage`.",
+    )
     context.listeners.add(_OpenLineage(context, events, sender))
 
 
 class _OpenLineage:
     """Makes events of work, and lets them wait in the outbox."""
 
-    def __init__(self, context: Context, events: Events, sender: _Sender) -> None:
+    def __init__(self, context: Context, events: Events, sender: Sender) -> None:
         self._context = context
         self._events = events
         self._sender = sender
@@ -118,60 +122,3 @@ class _OpenLineage:
                 self._sender.add(event)
         except Exception:  # noqa: BLE001 - the work is done whether or not it can be told
             _log.exception("%s of %s is not told to OpenLineage", work.verb or "a change", work.subject)
-
-
-class _Sender:
-    """Sends what waits, in a thread that the first event starts."""
-
-    def __init__(self, outbox: Outbox, send: Callable[[bytes], None], linger: float) -> None:
-        self._outbox = outbox
-        self._send = send
-        self._linger = linger
-        self._wake = threading.Event()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    def add(self, event: dict[str, Any]) -> None:
-        self._outbox.add(event)
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="openlineage", daemon=True)
-                self._thread.start()
-                atexit.register(self.close)  # a script that never closes its store
-        self._wake.set()
-
-    def close(self) -> None:
-        atexit.unregister(self.close)
-        self._closed.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(self._linger)
-
-    def _run(self) -> None:
-        failed = False
-        while True:
-            self._wake.wait(_AGAIN_SECONDS if failed else None)
-            self._wake.clear()
-            last = self._closed.is_set()
-            failed = not self._sent()
-            if last:
-                return
-            if failed:
-                self._closed.wait(_AGAIN_SECONDS)
-
-    def _sent(self) -> bool:
-        """Send what waits; return whether the receiver could be reached."""
-        try:
-            _, refused = self._outbox.send(self._send)
-        except (FeatureStoreError, OSError) as error:
-            _log.warning(
-                "%s events of OpenLineage wait: %s They are sent with what comes next, or by "
-                "`featurestore export openlineage`.",
-                len(self._outbox.waiting()),
-                error,
-            )
-            return False
-        if refused:
-            _log.warning("%s events of OpenLineage were refused; see %s", refused, self._outbox.refused()[-1])
-        return True
