@@ -18,6 +18,7 @@ __all__ = ["lineage"]
     "lineage",
     "featurestore lineage delay@1 --up",
     "featurestore lineage weather.wind_speed --down --depth 2",
+    "featurestore lineage delay@1 --depth 2 --who",
     "featurestore lineage delay@1 --format mermaid",
 )
 @click.argument("node")
@@ -27,7 +28,8 @@ __all__ = ["lineage"]
 @click.option(
     "--format", "form", type=click.Choice(["tree", "mermaid", "dot"]), default="tree", help="What is printed."
 )
-def lineage(session: Session, node: str, *, direction: str | None, depth: int | None, form: str) -> None:
+@click.option("--who", is_flag=True, help="In the tree, say who made each node, when and from which commit.")
+def lineage(session: Session, node: str, *, direction: str | None, depth: int | None, form: str, who: bool) -> None:
     """Show what NODE comes from (--up) or what depends on it (--down): a tree, Mermaid or Graphviz.
 
     NODE is a feature, a version, a view, a source, a source's column, a model version, an endpoint, or rows: a
@@ -36,5 +38,5 @@ def lineage(session: Session, node: str, *, direction: str | None, depth: int | 
     """
     with session.store(read_only=True) as store:
         answer = store.lineage(node, direction or "up", depth=depth)
-    text = {"tree": answer.__str__, "mermaid": answer.to_mermaid, "dot": answer.to_dot}[form]()
-    session.output.answer(answer, people=text)
+    forms = {"tree": lambda: answer.to_tree(who=who), "mermaid": answer.to_mermaid, "dot": answer.to_dot}
+    session.output.answer(answer, people=forms[form]())

@@ -33,7 +33,7 @@ def tree(root: str, steps: Mapping[str, Sequence[tuple[str, str]]], ended: Mappi
     steps
         For each node, `(kind of edge, next node)`.
     ended
-        How nodes ended, for those that have.
+        How nodes ended, for those that have, or what else is to be said of them.
     """
     lines = [label(root) + _end(root, ended)]
     opened = {root}

@@ -17,7 +17,7 @@ from featurestore.lineage import drawing
 from featurestore.lineage.endings import Ending, endings
 from featurestore.lineage.nodes import parse_node
 from featurestore.lineage.reads import Reading, live_reads, pointed_endpoints
-from featurestore.lineage.text import moment
+from featurestore.lineage.text import moment, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,6 +57,13 @@ class Node:
     def id(self) -> str:
         """The prefixed form, `kind/key`, by which edges name it."""
         return f"{self.kind}/{self.key}"
+
+    @property
+    def made(self) -> str:
+        """When it was made, by whom, and from which commit, as far as that is known."""
+        when = "" if self.at is None else moment(self.at)
+        who = f" by {self.actor}" if self.actor else ""
+        return f"{when}{who}" + (f" from {short(self.commit)}" if self.commit else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,15 @@ class Lineage:
     edges: tuple[Edge, ...]
 
     def __str__(self) -> str:
-        return drawing.tree(self.root, self.steps(), self._marks())
+        return self.to_tree()
+
+    def to_tree(self, *, who: bool = False) -> str:
+        """Return a tree of text; with `who`, each node tells who made it, when, and from which commit."""
+        marks = self._marks()
+        if who:
+            made = {node.id: node.made for node in self.nodes if node.made}
+            marks = {name: "; ".join(filter(None, (made.get(name), marks.get(name)))) for name in {**made, **marks}}
+        return drawing.tree(self.root, self.steps(), marks)
 
     def steps(self) -> dict[str, list[tuple[str, str]]]:
         """Return, for each node, `(kind of edge, next node)` in the direction asked about; with its end, if any."""

@@ -134,6 +134,7 @@ featurestore consumers airport_weather@v1:temp
 featurestore consumers weather.wind_speed --live
 featurestore lineage delay@1 --up
 featurestore lineage weather.wind_speed --down --depth 2
+featurestore lineage delay@1 --depth 2 --who
 featurestore lineage delay@1 --format mermaid
 featurestore active airport_weather
 featurestore active airport_weather:temp --at 7d

@@ -46,6 +46,17 @@ def test_every_node_says_who_made_it_when_and_from_which_commit(story: Story, as
     assert document["at"] == story.delay2.created_at.isoformat().replace("+00:00", "Z")
 
 
+def test_the_tree_tells_who_made_each_node_if_asked(story: Story, ask: Ask) -> None:
+    found = ask(lineage, story.s2)
+    assert "by ada" not in str(found)
+    said = f"({story.v2.created_at:%Y-%m-%d %H:%M:%SZ} by ada from c0ffee22)"
+    assert f"version airport_weather@v2  [materialized as]  {said}" in found.to_tree(who=True)
+    retire(story, 2, "wrong", None)
+    assert "by ada from c0ffee22; retired 2026" in ask(lineage, story.s2).to_tree(who=True)
+    unknown = Node("source", "weather", 0)
+    assert unknown.made == ""
+
+
 def test_the_archived_spine_is_a_node_above_its_frames(ask: Ask) -> None:
     found = ask(lineage, "delay@1")
     assert node(found, SPINE).kind == "spine"
