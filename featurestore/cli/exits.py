@@ -24,7 +24,8 @@ EXITS = (
         1,
         "refused, blocked or failed: the message says why; or something was found: by `compare` a difference, by "
         "`skew` or `report` what deserves a look, by `detect` a blocking change, by `contract check` a broken rule, by "
-        "`contract diff` a breaking change, by `stale --fail-on` a change of what it names; or rows went into quarantine",
+        "`contract diff` a breaking change, by `stale --fail-on` a change of what it names; or rows "
+        "went into quarantine",
         (errors.FeatureStoreError,),
     ),
     Exit(2, "the command line or the configuration is wrong", (errors.ConfigError,)),
