@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from featurestore.model.pins import PinSet
-from featurestore.operations import compare_online
+from featurestore.operations import replay
 from featurestore.operations.comparison import Verdict
 from tests.cli.story import call, done, told
 
@@ -405,7 +405,7 @@ def test_verify_reads_everything_and_tells_damage(world: Path, tmp_path: Path) -
 
 
 def test_compare_ends_with_1_where_anything_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_online, "judge", lambda *_, **__: Verdict.STATE_DIFFERS)
+    monkeypatch.setattr(replay, "judge", lambda *_, **__: Verdict.STATE_DIFFERS)
     said = call("compare", "airport_weather@v1:temp", "--online", "--at", "2013-07-20")
     assert said.code == 1
     assert "NOT the same online and offline" in said.out
