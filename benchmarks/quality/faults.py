@@ -331,7 +331,7 @@ FAULTS: tuple[Fault, ...] = (
         "categories mix otherwise",
         ("shifted", "spike", "constant"),
         "flights",
-        ("dest", "remark"),
+        ("dest",),
         _mixed,
         from_share=0.2,
     ),

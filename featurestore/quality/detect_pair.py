@@ -228,6 +228,15 @@ class Column:
         count = profile.top.count(value)
         return count, count + profile.top.error
 
+    def binned(self, side: str, value: Scalar) -> int:
+        """Return the rows of a number's bin, in the bins that both histograms have."""
+        before, after = self.before.histogram, self.after.histogram
+        if before is None or after is None or isinstance(value, str):
+            return 0
+        chosen = (before if side == "before" else after).coarser(min(before.bits, after.bits))
+        inside = (count for lower, upper, count in chosen.intervals() if lower == value or lower <= value < upper)
+        return next(inside, 0)
+
     def looked(self) -> float:
         """Return the share of rows from which the counts of frequent values come, 0 to 1: a long column is sampled."""
         parts = [side.top.looked / side.top.total for side in (self.before, self.after) if side.top and side.top.total]

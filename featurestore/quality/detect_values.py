@@ -107,6 +107,9 @@ def _stand_ins(column: Column) -> Iterator[tuple[str, int, int]]:
         if isinstance(value, str) and not value.strip():
             continue
         (least0, most0), (least1, most1) = column.bounds("before", value), column.bounds("after", value)
+        if column.is_number and column.sides.shared > _SAME:  # what else is in its bin has not changed
+            least0 = most0 = column.binned("before", value)
+            least1 = most1 = column.binned("after", value)
         if not _plausible(column, value):
             continue
         if column.rise(most0, least1) > 0:
