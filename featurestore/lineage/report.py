@@ -193,7 +193,7 @@ def report(connection: Connection, since: datetime, until: datetime, owner: str 
                 held.setdefault(owner_of("version", version), []).append(Held(version, identity, stay))
     moved: dict[str, list[Change]] = {}
     for change in changes:
-        if change.kind not in _ROUTINE:
+        if change.kind not in _ROUTINE and "finding" not in change.detail:
             moved.setdefault(owner_of(*change.subject.split("/", 1)), []).append(change)
     stale: dict[str, list[StaleModel]] = {}
     for model in stale_models(connection):

@@ -7,7 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from featurestore.errors import RequestError
 
-__all__ = ["EPOCH", "from_micros", "parse_duration", "parse_time", "to_micros"]
+__all__ = ["EPOCH", "Time", "from_micros", "parse_duration", "parse_time", "to_micros"]
+
+Time = datetime | date | str
+"""A datetime, ISO 8601 text, or a duration back from now such as `"14d"`."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

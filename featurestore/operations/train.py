@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from featurestore.catalog import frames, quarantine, snapshots
 from featurestore.errors import CollisionError, CorruptError, RequestError
 from featurestore.model.pins import Pin, PinSet
 from featurestore.model.snapshot import Snapshot
-from featurestore.model.times import parse_time
+from featurestore.model.times import Time, parse_time
 from featurestore.offline.blocks import cut
 from featurestore.offline.blockwise import Question
 from featurestore.offline.frame import TrainingFrame, frame_id
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["explain_training_frame", "get_training_frame", "load_frame"]
 
 _log = logging.getLogger(__name__)
-
-Time = datetime | date | str
 
 
 def get_training_frame(
