@@ -1,5 +1,6 @@
-"""Doors: whether the rows of a materialization may pass: by the contracts of its sources and of its features, and by what
-has changed in them against the rows before.
+"""Doors: whether the rows of a materialization may pass.
+
+By the contracts of its sources and of its features, and by what has changed in them against the rows before.
 """
 
 from __future__ import annotations
@@ -94,9 +95,7 @@ class Door:
         found = [] if policy == "off" else [Reason.of(item) for item in self._violations(run, known)]
         self._verdict = Verdict(policy, _references(known), tuple(found))
 
-    def opens(
-        self, snapshot: Snapshot, head: Snapshot | None, read: Callable[[], tuple[SourceRead, ...]]
-    ) -> bool:
+    def opens(self, snapshot: Snapshot, head: Snapshot | None, read: Callable[[], tuple[SourceRead, ...]]) -> bool:
         """Return whether a snapshot of the run may become the head; if not, it goes into quarantine.
 
         Looks again if a contract or the policy has been changed since. What was approved goes through. What once was
