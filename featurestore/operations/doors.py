@@ -1,13 +1,9 @@
-"""Doors: whether the rows of a materialization may pass.
-
-By the contracts of its sources and of its features, and by what has changed in them against the rows before.
-"""
+"""Doors: whether the rows of a materialization may pass, by the contracts of its sources and of its features."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,23 +14,20 @@ from featurestore.model.times import from_micros
 from featurestore.operations.check_contract import Part, check_files, check_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
     from featurestore.catalog.database import Transaction
     from featurestore.model.contract_change import ContractVersion
-    from featurestore.model.finding import Finding
     from featurestore.model.snapshot import Run, Snapshot, SourceRead
     from featurestore.model.version import FeatureVersion
     from featurestore.model.violation import Violation
     from featurestore.operations.context import Context
 
-__all__ = ["Detector", "Door", "Verdict", "contracts_of", "newest_waiting", "policy_of"]
+__all__ = ["Door", "Verdict", "contracts_of", "newest_waiting", "policy_of"]
 
 _log = logging.getLogger(__name__)
-
-_APPROVE = "Find out whether it is meant; if it is, approve these rows: later ones are compared with them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +54,6 @@ class Verdict:
         return self.policy == "block" and bool(self.reasons)
 
 
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """What finds changes: `find(snapshot, head)` gives them, `record(tx, snapshot, findings)` tells the history."""
-
-    find: Callable[[Snapshot, Snapshot | None], tuple[Finding, ...]]
-    record: Callable[[Transaction, Snapshot, tuple[Finding, ...]], None]
-
-
 class Door:
     """The door of one materialization.
 
@@ -76,15 +61,12 @@ class Door:
     ----------
     version
         Whose rows.
-    detector
-        What finds changes in them.
     """
 
-    def __init__(self, context: Context, version: FeatureVersion, detector: Detector) -> None:
-        self._context, self.version, self.detector = context, version, detector
+    def __init__(self, context: Context, version: FeatureVersion) -> None:
+        self._context, self.version = context, version
         self._run: Run | None = None
         self._verdict = Verdict("off", {}, ())
-        self._findings: tuple[Finding, ...] = ()
 
     def look(self, run: Run) -> None:
         """Hold a run, and the rows of the sources that it was computed from, against the contracts there are now."""
@@ -95,7 +77,7 @@ class Door:
         found = [] if policy == "off" else [Reason.of(item) for item in self._violations(run, known)]
         self._verdict = Verdict(policy, _references(known), tuple(found))
 
-    def opens(self, snapshot: Snapshot, head: Snapshot | None, read: Callable[[], tuple[SourceRead, ...]]) -> bool:
+    def opens(self, snapshot: Snapshot, read: Callable[[], tuple[SourceRead, ...]]) -> bool:
         """Return whether a snapshot of the run may become the head; if not, it goes into quarantine.
 
         Looks again if a contract or the policy has been changed since. What was approved goes through. What once was
@@ -103,8 +85,6 @@ class Door:
 
         Parameters
         ----------
-        head
-            What it would replace, and is compared with.
         read
             Gives the data versions that the sources are at now.
 
@@ -126,10 +106,7 @@ class Door:
                     "materialized: materialize again."
                 )
             self.look(self._run)
-        self._findings = ()
-        if self._verdict.policy != "off" and (known is None or known.quarantined):
-            self._findings = self.detector.find(snapshot, head)
-        verdict = self._told
+        verdict = self._verdict
         if not verdict.blocks or (known is not None and known.quarantine and known.quarantine.state == "approved"):
             return True
         if known is not None and not known.quarantined:
@@ -139,16 +116,6 @@ class Door:
             )
         return False
 
-    @property
-    def _told(self) -> Verdict:
-        """The verdict on the run, with the changes that block."""
-        blocking = [
-            Reason(item.kind, item.subject, item.text, _APPROVE, item.to_json())
-            for item in self._findings
-            if item.blocking
-        ]
-        return replace(self._verdict, reasons=(*self._verdict.reasons, *blocking))
-
     def hold(self, tx: Transaction, snapshot: Snapshot) -> None:
         """Put a snapshot into quarantine, in the transaction that keeps it.
 
@@ -157,7 +124,7 @@ class Door:
         ConflictError
             If a contract is another one than the rows were held against.
         """
-        version, verdict = self.version, self._told
+        version, verdict = self.version, self._verdict
         contracts.require_current(tx.connection, verdict.contracts)
         known = snapshots.existing(tx.connection, snapshot.id)
         if known is not None and known.quarantine is not None and known.quarantine.state == "waiting":
@@ -178,7 +145,6 @@ class Door:
             contracts={subject: reference for subject, reference in verdict.contracts.items() if reference},
             reasons=[str(reason) for reason in verdict.reasons],
         )
-        self.detector.record(tx, snapshot, self._findings)
 
     def let_through(self, tx: Transaction, snapshot: Snapshot) -> None:
         """End the quarantine of what a snapshot that passes replaces, in the transaction that makes it the head.
@@ -196,7 +162,6 @@ class Door:
                 quarantine.release(tx, waiting, "passed", became=snapshot.id)
             elif held is not None and _overlap(held.runs[-1], snapshot.runs[-1]):
                 quarantine.release(tx, waiting, "superseded", became=snapshot.id)
-        self.detector.record(tx, snapshot, self._findings)
         if verdict.policy == "warn" and verdict.reasons:
             reasons = [str(reason) for reason in verdict.reasons]
             tx.record("contract broken", "version", version.reference, snapshot=snapshot.id, reasons=reasons)

@@ -21,8 +21,7 @@ from featurestore.model.times import from_micros, parse_time, to_micros
 from featurestore.offline.merge import merge_runs
 from featurestore.offline.moments import Moments
 from featurestore.offline.runs import cut_run, write_run
-from featurestore.operations.detect import findings_of, record_findings
-from featurestore.operations.doors import Detector, Door
+from featurestore.operations.doors import Door
 from featurestore.operations.push import fold_pushes
 from featurestore.operations.resolve import one_version
 from featurestore.operations.run_profiles import RunProfiles, profiled
@@ -94,8 +93,7 @@ def write_window(
     """
     with context.listeners.working("materialize", version.reference):
         fold_pushes(context, version)
-        profiles = RunProfiles(context, version)
-        door = Door(context, version, _detector(context, version, profiles))
+        profiles, door = RunProfiles(context, version), Door(context, version)
         run, first = _write(context, version, (start, end), profiles, door)
 
         def combine(head: Snapshot | None) -> tuple[Run, ...]:
@@ -107,13 +105,6 @@ def write_window(
             door.let_through(tx, snapshot)
 
         return replace_head(context, version, combine, record, profiles, door=door)
-
-
-def _detector(context: Context, version: FeatureVersion, profiles: RunProfiles) -> Detector:
-    return Detector(
-        lambda snapshot, head: findings_of(context, version, snapshot, head, profiles),
-        lambda tx, snapshot, findings: record_findings(tx, version, snapshot.id, findings),
-    )
 
 
 def replace_head(
@@ -150,10 +141,10 @@ def replace_head(
         snapshot = Snapshot(
             snapshot_id(version.view, version.fingerprint, runs), version.view, version.number, runs, datetime.now(UTC)
         )
-        profiles.take(runs)
-        passes = door is None or door.opens(snapshot, head, lambda: data_versions(context, version))
+        passes = door is None or door.opens(snapshot, lambda: data_versions(context, version))
         if head is not None and head.id == snapshot.id:
             return head
+        profiles.take(runs)
         try:
             if door is not None and not passes:
                 return _hold(context, head, snapshot, door, profiles)

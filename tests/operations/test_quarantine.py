@@ -477,20 +477,3 @@ def test_materialize_publish_and_approve_at_once(good: fs.FeatureStore, folder: 
     rows = pl.DataFrame(good.read_snapshot(final))
     assert rows["time_hour"].unique().sort().to_list() == [hour(number) for number in range(64)]
     assert rows.filter(pl.col("wind") < 0).height == 16
-
-
-def test_a_blocking_change_stops_at_the_door(store: fs.FeatureStore, view: ViewMaker, folder: Path) -> None:
-    """No contract is declared: a wind that was absent as null, and comes as 0 now, is found by comparison."""
-    store.apply([view(ttl=None)])
-    many = range(1000)
-    weather(many).write_parquet(folder / "weather" / "0.parquet")
-    good = store.materialize("airport_weather")
-    weather(many).with_columns(wind=pl.col("wind").fill_null(-1.0)).write_parquet(folder / "weather" / "0.parquet")
-    held = store.materialize("airport_weather")
-    assert held.quarantine is not None
-    assert head(store) == good.id
-    assert "null_to_sentinel" in {reason.kind for reason in held.quarantine.reasons}
-    approved = store.approve(held, reason="agreed")
-    assert head(store) == approved.id == held.id
-    assert not store.materialize("airport_weather").quarantined
-    assert "values changed" in [change.kind for change in store.changes()]
