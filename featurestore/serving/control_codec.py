@@ -16,7 +16,9 @@ from google.protobuf.message import Message
 from featurestore.catalog.graph import Asset
 from featurestore.errors import CorruptError
 from featurestore.lineage.consumers import Consumers, EndpointUse, FeatureUse, ModelUse, SetUse
+from featurestore.lineage.endings import Ending
 from featurestore.lineage.history import ActiveAnswer, ActiveVersion
+from featurestore.lineage.served import OnlineRows
 from featurestore.lineage.status import (
     EndpointStatus,
     MovedPointer,
@@ -26,6 +28,7 @@ from featurestore.lineage.status import (
     VersionStatus,
     ViewStatus,
 )
+from featurestore.lineage.uses import DefaultUse
 from featurestore.model.history import Activation, Generation
 from featurestore.model.times import from_micros, to_micros
 from featurestore.operations.rollback import Rollback
@@ -61,6 +64,9 @@ VALUES: dict[type[Message], Callable[..., Any]] = {
     pb.FeatureUse: FeatureUse,
     pb.EndpointUse: EndpointUse,
     pb.SetUse: SetUse,
+    pb.DefaultUse: DefaultUse,
+    pb.OnlineRows: OnlineRows,
+    pb.Ending: Ending,
     pb.ActiveAtResponse: ActiveVersion,
     pb.ActiveAnswer: ActiveAnswer,
     pb.Generation: _generation,

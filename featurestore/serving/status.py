@@ -14,6 +14,7 @@ import grpc
 from featurestore import errors
 from featurestore.errors import (
     AuthenticationError,
+    BlockedError,
     CollisionError,
     ConfigError,
     ConflictError,
@@ -52,6 +53,7 @@ CODES: dict[type[FeatureStoreError], grpc.StatusCode] = {
     LockMismatchError: grpc.StatusCode.FAILED_PRECONDITION,
     ReadOnlyError: grpc.StatusCode.FAILED_PRECONDITION,
     QuarantineError: grpc.StatusCode.FAILED_PRECONDITION,
+    BlockedError: grpc.StatusCode.FAILED_PRECONDITION,
     ContractError: grpc.StatusCode.FAILED_PRECONDITION,
     RequestError: grpc.StatusCode.INVALID_ARGUMENT,
     CollisionError: grpc.StatusCode.INVALID_ARGUMENT,

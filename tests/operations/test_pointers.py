@@ -162,7 +162,9 @@ def test_targets_that_cannot_be_read_are_refused(live: fs.FeatureStore, view: Vi
     live.apply([view("wind * 1000")])
     with pytest.raises(fs.NotPublishedError, match="publish"):
         live.rollback("airport_weather:wind", to="v4", endpoint="eta-2")
-    live.apply([view("wind::int")])
+    retyped = [view("wind::int")]
+    live.acknowledge(live.check(retyped), reason="to be refused later", until="30d")
+    live.apply(retyped)
     live.materialize("airport_weather@v5")
     live.publish("airport_weather@v5", at=AT)
     with pytest.raises(fs.RequestError, match="type Int32"):

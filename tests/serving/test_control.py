@@ -131,7 +131,7 @@ def test_every_method_has_a_role_and_every_number_that_is_fixed_is_a_time() -> N
         for field in message.fields
         if field.type == FieldDescriptor.TYPE_SFIXED64
     }
-    assert fixed == {"at", "since", "as_of", "last", "materialized_at"}
+    assert fixed == {"at", "since", "until", "as_of", "last", "materialized_at", "dropped_at"}
 
 
 @pytest.mark.parametrize(

@@ -177,16 +177,24 @@ class ConsumersRequest(_message.Message):
     def __init__(self, node: _Optional[str] = ..., live: _Optional[bool] = ...) -> None: ...
 
 class ConsumersResponse(_message.Message):
-    __slots__ = ("node", "models", "endpoints", "sets")
+    __slots__ = ("node", "models", "endpoints", "sets", "defaults", "frames", "online", "ended")
     NODE_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     SETS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULTS_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    ONLINE_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
     node: Node
     models: _containers.RepeatedCompositeFieldContainer[ModelUse]
     endpoints: _containers.RepeatedCompositeFieldContainer[EndpointUse]
     sets: _containers.RepeatedCompositeFieldContainer[SetUse]
-    def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelUse, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointUse, _Mapping]]] = ..., sets: _Optional[_Iterable[_Union[SetUse, _Mapping]]] = ...) -> None: ...
+    defaults: _containers.RepeatedCompositeFieldContainer[DefaultUse]
+    frames: _containers.RepeatedScalarFieldContainer[str]
+    online: _containers.RepeatedCompositeFieldContainer[OnlineRows]
+    ended: Ending
+    def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelUse, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[EndpointUse, _Mapping]]] = ..., sets: _Optional[_Iterable[_Union[SetUse, _Mapping]]] = ..., defaults: _Optional[_Iterable[_Union[DefaultUse, _Mapping]]] = ..., frames: _Optional[_Iterable[str]] = ..., online: _Optional[_Iterable[_Union[OnlineRows, _Mapping]]] = ..., ended: _Optional[_Union[Ending, _Mapping]] = ...) -> None: ...
 
 class Node(_message.Message):
     __slots__ = ("kind", "key")
@@ -197,16 +205,18 @@ class Node(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class ModelUse(_message.Message):
-    __slots__ = ("model", "owner", "reads", "endpoints")
+    __slots__ = ("model", "owner", "reads", "endpoints", "formerly")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     READS_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    FORMERLY_FIELD_NUMBER: _ClassVar[int]
     model: str
     owner: str
     reads: _containers.RepeatedCompositeFieldContainer[FeatureUse]
     endpoints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., owner: _Optional[str] = ..., reads: _Optional[_Iterable[_Union[FeatureUse, _Mapping]]] = ..., endpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+    formerly: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., owner: _Optional[str] = ..., reads: _Optional[_Iterable[_Union[FeatureUse, _Mapping]]] = ..., endpoints: _Optional[_Iterable[str]] = ..., formerly: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FeatureUse(_message.Message):
     __slots__ = ("feature", "how", "exact")
@@ -242,6 +252,50 @@ class SetUse(_message.Message):
     names: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, feature_set: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class DefaultUse(_message.Message):
+    __slots__ = ("pointer", "version", "activation", "features")
+    POINTER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    pointer: str
+    version: str
+    activation: int
+    features: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, pointer: _Optional[str] = ..., version: _Optional[str] = ..., activation: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class OnlineRows(_message.Message):
+    __slots__ = ("version", "snapshot", "since", "until", "as_of", "held", "dropped_at")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_AT_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    snapshot: str
+    since: int
+    until: int
+    as_of: int
+    held: bool
+    dropped_at: int
+    def __init__(self, version: _Optional[str] = ..., snapshot: _Optional[str] = ..., since: _Optional[int] = ..., until: _Optional[int] = ..., as_of: _Optional[int] = ..., held: _Optional[bool] = ..., dropped_at: _Optional[int] = ...) -> None: ...
+
+class Ending(_message.Message):
+    __slots__ = ("what", "at", "actor", "reason", "instead")
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    INSTEAD_FIELD_NUMBER: _ClassVar[int]
+    what: str
+    at: int
+    actor: str
+    reason: str
+    instead: str
+    def __init__(self, what: _Optional[str] = ..., at: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., instead: _Optional[str] = ...) -> None: ...
+
 class ActiveAtRequest(_message.Message):
     __slots__ = ("pointer", "at", "endpoint")
     POINTER_FIELD_NUMBER: _ClassVar[int]
@@ -265,7 +319,7 @@ class ActiveAtResponse(_message.Message):
     def __init__(self, pointer: _Optional[str] = ..., at: _Optional[int] = ..., endpoint: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[ActiveAnswer, _Mapping]]] = ...) -> None: ...
 
 class ActiveAnswer(_message.Message):
-    __slots__ = ("model", "features", "version", "by", "activation", "since", "actor", "reason")
+    __slots__ = ("model", "features", "version", "by", "activation", "since", "actor", "reason", "until", "rows", "ended")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -274,6 +328,9 @@ class ActiveAnswer(_message.Message):
     SINCE_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
     model: str
     features: _containers.RepeatedScalarFieldContainer[str]
     version: str
@@ -282,7 +339,10 @@ class ActiveAnswer(_message.Message):
     since: int
     actor: str
     reason: str
-    def __init__(self, model: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., by: _Optional[str] = ..., activation: _Optional[int] = ..., since: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    until: int
+    rows: OnlineRows
+    ended: Ending
+    def __init__(self, model: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., by: _Optional[str] = ..., activation: _Optional[int] = ..., since: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., until: _Optional[int] = ..., rows: _Optional[_Union[OnlineRows, _Mapping]] = ..., ended: _Optional[_Union[Ending, _Mapping]] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
     __slots__ = ("version", "snapshot", "at")
