@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from featurestore.catalog import schema
 from featurestore.catalog.database import REVISION, Catalog
 from tests.postgres_servers import PostgresProcess, postgres_process
 from tests.redis_servers import RedisProcess, redis_cluster, redis_process
-
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")  # how long an example takes says how busy the machine is
 
 
 @pytest.fixture(scope="session")

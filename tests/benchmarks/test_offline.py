@@ -23,7 +23,6 @@ from benchmarks.offline.workloads import SCALES, WORKLOADS, Bar, scaled
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.slow
 def test_the_command_checks_times_and_reports(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     command = [sys.executable, "-m", "benchmarks.offline", "--scale", "tiny", "--only", "ties", "--runs", "1"]

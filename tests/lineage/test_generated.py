@@ -233,7 +233,7 @@ def database() -> duckdb.DuckDBPyConnection:
 SLOW = [HealthCheck.too_slow]
 
 
-@settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=SLOW)
+@settings(max_examples=80, derandomize=True, deadline=None, database=None, suppress_health_check=SLOW)
 @given(seed=st.integers(0, 2**32))
 def test_what_moves_is_named_in_generated_queries(database: duckdb.DuckDBPyConnection, seed: int) -> None:
     check(database, seed)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from featurestore.model.definition import (
@@ -89,6 +89,7 @@ DEFINITIONS = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # how fast a busy machine draws is no property
 @given(DEFINITIONS)
 def test_a_definition_reads_back_from_json(definition: Definition) -> None:
     read = Definition.from_json(json.loads(json.dumps(definition.to_json())))

@@ -16,7 +16,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import DataScan
 from pyiceberg.types import DateType, LongType
 
-from featurestore.errors import ContractError, DefinitionError, SourceError
+from featurestore.errors import ContractError, DefinitionError, FeatureStoreError, SourceError
 from featurestore.model.definition import SourceDefinition
 from featurestore.model.settings import Settings
 from featurestore.model.source import (
@@ -104,8 +104,13 @@ def test_a_file_that_is_no_parquet_is_a_source_error(reader: SourceReader) -> No
 
 
 def test_a_column_that_vanished_or_changed_its_type_is_a_contract_error(reader: SourceReader) -> None:
-    write("x.parquet", {"i": ["1"]})
     source = ParquetSource("s", path="x.parquet")
+    write("x.parquet", {"i": [1]})  # wider than it was: read as declared, while the values fit
+    assert rows(reader, source, {"i": "INTEGER"}) == [{"i": 1}]
+    write("x.parquet", {"i": [2**40]})
+    with pytest.raises(FeatureStoreError, match=r"INT32|INTEGER"):
+        rows(reader, source, {"i": "INTEGER"})
+    write("x.parquet", {"i": ["1"]})
     with pytest.raises(ContractError, match="'i' of source 's' is declared INTEGER and now is VARCHAR"):
         rows(reader, source, {"i": "INTEGER"})
     with pytest.raises(ContractError, match=r"no longer has the declared column gone\. There is: i"):
